@@ -1,0 +1,1 @@
+"""The functional core: values and decisions. Nothing in here reads, writes or waits."""

@@ -1,0 +1,230 @@
+"""What passes between deciding and doing: Keys, Facts, Effects and the Decision with its trace.
+
+Effects speak of "the target", never of a ticket number, so that a rule cannot care whether the
+ticket exists yet. `mailgate.apply` holds the only `match` over Effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from mailgate.core.mail import Address, DeliveryReport
+from mailgate.core.ticket import MessageKind, TicketView
+
+
+class Outcome(StrEnum):
+    """How a mail ended; exactly one per accepted mail."""
+
+    TICKET = "ticket"
+    REPLY = "reply"
+    NOTE = "note"
+    COMMAND = "command"
+    HELD = "held"
+    QUARANTINED = "quarantined"
+    BOUNCE = "bounce"
+    IGNORED = "ignored"
+    DUPLICATE = "duplicate"
+
+
+class Notice(StrEnum):
+    """A mail made from a template; the value is the template's file name."""
+
+    CONFIRMATION = "confirmation"
+    ASSIGNMENT = "assignment"
+    STATUS = "status"
+    CLOSURE = "closure"
+    ANSWER = "answer"  # an agent's words to requester and CC
+    COPY = "copy"  # a participant's words to the other participants
+    AGENT_NEW = "agent-new"
+    AGENT_ASSIGNED = "agent-assigned"
+    AGENT_MESSAGE = "agent-message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of a trace: what was looked at, what came of it, and why."""
+
+    step: str  # screen, identify, thread, authorise, rules, audience, ...
+    verdict: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What has to be looked up before this mail can be decided."""
+
+    ids: tuple[str, ...] = ()  # Message-IDs it may answer, nearest first
+    own_id: str = ""
+    reported_id: str = ""  # of a DSN: the mail it is about
+    numbers: tuple[int, ...] = ()  # ticket numbers in the subject
+    sender: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentMail:
+    """A mail of ours that somebody refers to."""
+
+    outbox: int
+    ticket: int
+    notice: str
+    recipients: tuple[str, ...]  # who was sent it; holding its id is a proof only for them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the store knows about a mail's keys; read once, in the transaction that applies."""
+
+    duplicate_of: int | None = None  # inbox row with the same content, settled earlier
+    sent: Mapping[str, SentMail] = field(default_factory=dict)  # by Message-ID
+    seen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # Message-ID -> tickets
+    tickets: Mapping[int, TicketView] = field(default_factory=dict)
+    sender_language: str = ""  # stored for the sender, "" unknown
+
+
+# --- effects -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTicket:
+    """Make a new ticket; it becomes the target of the effects that follow."""
+
+    subject: str
+    requester: Address | None  # None: the mail has no single author
+    queue: str
+    status: str
+    priority: str
+    language: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppendMessage:
+    """Store the mail as a message on the target."""
+
+    kind: MessageKind
+    author: Address | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddParticipant:
+    """Put an address on the target's CC list."""
+
+    address: Address
+    added_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetField:
+    """Change one field of the target: status, priority, category, queue, assignee, group."""
+
+    field: str
+    value: str
+    because: str  # e.g. "rules.yaml:12 invoices", "customer wrote"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddTag:
+    """Put a tag on the target."""
+
+    tag: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTicket:
+    """Note on the target that another ticket belongs to it; agents see it, nobody else."""
+
+    other: int
+    why: str  # e.g. "followup-of-closed", "claimed-by-stranger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBounce:
+    """Note a delivery report on the outbox row it is about."""
+
+    outbox: int
+    reports: tuple[DeliveryReport, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """Someone a notice goes to, and why."""
+
+    address: str
+    role: str  # requester | cc | agent
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """Put a notice for these recipients through the gate into the outbox."""
+
+    notice: Notice
+    to: tuple[Recipient, ...]
+    left_out: tuple[Recipient, ...] = ()  # who would have got it, and why not
+
+
+Effect = (
+    OpenTicket
+    | AppendMessage
+    | AddParticipant
+    | SetField
+    | AddTag
+    | LinkTicket
+    | RecordBounce
+    | Notify
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """The target does not exist yet: the OpenTicket effect makes it."""
+
+
+Target = New | int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What becomes of one mail, and why."""
+
+    outcome: Outcome
+    reason: str  # one sentence, for `explain`, the journal and --json
+    target: Target = None
+    effects: tuple[Effect, ...] = ()
+    trace: tuple[Step, ...] = ()
+    duplicate_of: int | None = None
+
+
+# --- outgoing ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """A composed mail: its bytes and Message-ID are fixed before the first attempt, for ever.
+
+    The bytes that go to a recipient are `heads[address] + raw`: the head carries what only that
+    recipient may see (To, Reply-To), `raw` the rest of the header and the body. CRLF throughout.
+    """
+
+    notice: Notice
+    ticket: int
+    message_id: str
+    mail_from: str  # envelope sender; "" for the null sender
+    raw: bytes
+    heads: Mapping[str, bytes]
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What the relay said of one recipient. `code` 0 means that no answer came."""
+
+    code: int
+    text: str
+    at: datetime
+    uncertain: bool = False  # the connection was lost between the final dot and the answer
+    route: str = ""

@@ -1,0 +1,48 @@
+"""Nouns: people. Agents and mailboxes come from the configuration, requesters and CC from mail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person is on a ticket."""
+
+    REQUESTER = "requester"
+    CC = "cc"
+    AGENT = "agent"
+    STRANGER = "stranger"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """Someone who answers tickets; known by a registered address and its aliases."""
+
+    address: str
+    name: str = ""
+    aliases: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()  # empty: all queues
+    lead: bool = False
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """An address we receive for, and the queue where its tickets live."""
+
+    address: str
+    name: str = ""
+    queue: str = "support"
+    aliases: tuple[str, ...] = ()
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who wrote a mail, as far as it is known, and what speaks for it."""
+
+    address: str  # "" when the mail has no single author
+    name: str = ""
+    agent: Agent | None = None
+    proofs: tuple[str, ...] = ()  # e.g. ("login",); From alone is no proof

@@ -1,0 +1,114 @@
+"""Policy: every setting a decision may use, as one frozen value made from config and rules.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from mailgate.core.mail import Kind
+from mailgate.core.people import Agent, Mailbox
+from mailgate.core.ticket import LifeCycle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pattern:
+    """One value of a condition, written as in rules.yaml.
+
+    Plain text is looked for as a case-insensitive part; `/text/` is a regular expression; in
+    address and attachment conditions `*` and `?` are wildcards and the whole value must match.
+    """
+
+    written: str
+    regex: str  # what it is compiled to; matched with a time limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One key of a rule's `when` or `unless`: true when any of its patterns matches the field."""
+
+    field: str  # from, to, cc, subject, body, attachment, queue, kind, language, header:<name>
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One key of a rule's `then`: see `core.rules.ACTIONS`."""
+
+    name: str  # category, priority, assign, tag, cc, status, ignore
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """All of `when` and none of `unless`: then the actions apply, in order."""
+
+    name: str
+    where: str  # "rules.yaml:12", for traces and errors
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    then: tuple[Action, ...] = ()
+    on: str = "new"  # new | reply | any
+    stop: bool = False  # no later rule is looked at when this one matched
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What a decision may know of the configuration."""
+
+    domain: str = "example.org"  # our Message-IDs end in it
+    name: str = "Support"
+    instance: str = ""  # this installation's id, carried in our loop header
+    language: str = "en"
+    languages: tuple[str, ...] = ("en",)  # those that have templates
+    subject_tag: str = ""  # "[#1042]", or "[TAG#1042]" when set
+    old_tags: tuple[str, ...] = ()  # tags of earlier days, still understood
+    mailboxes: tuple[Mailbox, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> agents' addresses
+    life: LifeCycle = field(default_factory=LifeCycle)
+    priorities: tuple[str, ...] = ("low", "normal", "high", "urgent")
+    default_priority: str = "normal"
+    categories: tuple[str, ...] = ()
+    reopen_within: timedelta = timedelta(days=14)
+    autoclose_after: timedelta = timedelta(0)  # resolved -> closed; 0 is never
+    max_cc: int = 10  # CC addresses taken over from one mail
+    rules: tuple[Rule, ...] = ()
+
+    def mailbox_for(self, address: str) -> Mailbox | None:
+        """The mailbox an address or alias belongs to, without regard to case or +tag."""
+        wanted = {address.lower(), without_tag(address.lower())}
+        for box in self.mailboxes:
+            if wanted & {box.address.lower(), *(a.lower() for a in box.aliases)}:
+                return box
+        return None
+
+    def mailbox_of(self, queue: str) -> Mailbox | None:
+        """The first mailbox whose tickets live in `queue`."""
+        return next((box for box in self.mailboxes if box.queue == queue), None)
+
+    def agent_for(self, address: str) -> Agent | None:
+        """The agent known by this registered address or alias."""
+        low = address.lower()
+        for agent in self.agents:
+            if low and low in (agent.address.lower(), *(a.lower() for a in agent.aliases)):
+                return agent
+        return None
+
+    def agents_of(self, queue: str) -> tuple[Agent, ...]:
+        """Agents who work in `queue`; an agent without queues works in all of them."""
+        return tuple(a for a in self.agents if not a.queues or queue in a.queues)
+
+    def own(self, address: str) -> bool:
+        """Whether mail to `address` comes back to us: never a requester, never written to."""
+        return self.mailbox_for(address) is not None
+
+
+# Kinds that must never be answered by a machine (RFC 3834, section 2).
+AUTOMATIC_KINDS: frozenset[Kind] = frozenset({Kind.AUTO_REPLY, Kind.BOUNCE, Kind.LIST})
+
+
+def without_tag(address: str) -> str:
+    """`support+abc@x` -> `support@x` (subaddressing, RFC 5233)."""
+    local, at, domain = address.rpartition("@")
+    return f"{local.partition('+')[0]}{at}{domain}"
