@@ -228,3 +228,26 @@ class Attempt:
     at: datetime
     uncertain: bool = False  # the connection was lost between the final dot and the answer
     route: str = ""
+
+
+class CopyState(StrEnum):
+    """Where one recipient's copy of an outgoing mail stands."""
+
+    PENDING = "pending"  # never tried, or given back
+    SENDING = "sending"  # claimed; falls due again if the sender dies
+    DEFERRED = "deferred"  # a temporary refusal; due again at a date
+    UNCERTAIN = "uncertain"  # the answer to the final dot was lost; due again at a date
+    SENT = "sent"
+    FAILED = "failed"  # a permanent refusal, or too old
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({CopyState.SENT, CopyState.FAILED, CopyState.CANCELLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What an attempt means for a copy: its new state, and when to try again unless final."""
+
+    state: CopyState
+    due: datetime | None = None

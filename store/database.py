@@ -1,0 +1,200 @@
+"""The engine and its transactions. SQLite is the embedded default, PostgreSQL the shared one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event, exc, select, text
+from sqlalchemy.engine import make_url
+
+from store.blobs import BlobFolder, Blobs
+from store.clocks import Clocks
+from store.facts import FactFinder
+from store.inbox import Inbox
+from store.migrations import HEAD
+from store.outbox import Outbox
+from store.people import People
+from store.schema import settings
+from store.sources import Sources
+from store.stats import Stats
+from store.tickets import Tickets
+
+
+class Unavailable(Exception):
+    """The database cannot be used now; whoever holds a mail must not acknowledge it."""
+
+
+class WrongSchema(Exception):
+    """The database was made by another version of mailgate."""
+
+
+class Tx:
+    """One transaction: a room for each kind of row, all on the same connection."""
+
+    def __init__(self, conn: Connection, folder: BlobFolder) -> None:
+        self.conn = conn
+        self._folder = folder
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """Bytes by digest."""
+        return Blobs(self.conn, self._folder)
+
+    @cached_property
+    def inbox(self) -> Inbox:
+        """Accepted mail."""
+        return Inbox(self.conn)
+
+    @cached_property
+    def tickets(self) -> Tickets:
+        """Tickets with their messages, participants and events."""
+        return Tickets(self.conn)
+
+    @cached_property
+    def people(self) -> People:
+        """Addresses we know."""
+        return People(self.conn)
+
+    @cached_property
+    def facts(self) -> FactFinder:
+        """The one read before a decision."""
+        return FactFinder(self.conn)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Mail that has to leave."""
+        return Outbox(self.conn, self.blobs)
+
+    @cached_property
+    def clocks(self) -> Clocks:
+        """Dates on which something falls due."""
+        return Clocks(self.conn)
+
+    @cached_property
+    def sources(self) -> Sources:
+        """IMAP cursors and the health of each source."""
+        return Sources(self.conn)
+
+    @cached_property
+    def stats(self) -> Stats:
+        """Counts for people and machines that watch."""
+        return Stats(self.conn)
+
+    def setting(self, key: str, default: str = "") -> str:
+        """A value kept by the installation itself, such as its instance id."""
+        row = self.conn.execute(select(settings.c.value).where(settings.c.key == key)).first()
+        return row.value if row else default
+
+    def set_setting(self, key: str, value: str) -> None:
+        """Keep a value."""
+        self.conn.execute(settings.delete().where(settings.c.key == key))
+        self.conn.execute(settings.insert().values(key=key, value=value))
+
+
+class Database:
+    """An engine, the blob folder beside it, and the only two ways to use them."""
+
+    def __init__(self, url: str, data_dir: Path, *, blob_inline_max: int = 65536) -> None:
+        """`url` is "sqlite" (a file in `data_dir`) or a SQLAlchemy URL of SQLite or PostgreSQL."""
+        if url == "sqlite":
+            url = f"sqlite:///{data_dir / 'mailgate.db'}"
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.url = url
+        self.folder = BlobFolder(data_dir / "blobs", inline_max=blob_inline_max)
+        self.engine = _engine(url)
+        self.sqlite = self.engine.dialect.name == "sqlite"
+        # SQLite has one writer. Waiting here is fair and immediate, its own busy handler sleeps.
+        self._writer: AbstractContextManager[Any] = (
+            threading.Lock() if self.sqlite else nullcontext()
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Tx]:
+        """A write transaction: commits at the end, rolls back on any exception.
+
+        Raises Unavailable when the database cannot be reached, is locked or full.
+        """
+        with self._writer, _translated(), self.engine.begin() as conn:
+            yield Tx(conn, self.folder)
+
+    @contextmanager
+    def reading(self) -> Iterator[Tx]:
+        """A consistent read. Raises Unavailable."""
+        with _translated(), self.engine.connect() as conn:
+            yield Tx(conn.execution_options(mailgate_read=True), self.folder)
+
+    def version(self) -> str:
+        """The schema revision of this database, "" when it is empty. Raises Unavailable."""
+        with self.reading() as tx:
+            if not sqlalchemy.inspect(tx.conn).has_table("alembic_version"):
+                return ""
+            return str(tx.conn.execute(text("SELECT version_num FROM alembic_version")).scalar())
+
+    def ready(self) -> None:
+        """Make the schema in an empty database; refuse one of another version.
+
+        Raises WrongSchema with the way out, or Unavailable.
+        """
+        version = self.version()
+        if not version:
+            self.migrate()
+        elif version != HEAD:
+            raise WrongSchema(
+                f"the database has schema {version}, this mailgate wants {HEAD}: "
+                + (
+                    "stop all nodes, take a backup, run `mailgate migrate`"
+                    if version < HEAD
+                    else "install the newer mailgate again"
+                )
+            )
+
+    def migrate(self) -> None:
+        """Bring the schema to this version. Raises Unavailable."""
+        from store.migrations.run import upgrade  # Alembic costs 0.8 s: only where it is needed
+
+        with _translated():
+            upgrade(self.engine)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": 30})
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return sqlalchemy.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+
+
+def _sqlite_connect(dbapi: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late to protect a read-modify-write; see _sqlite_begin.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(conn: Connection) -> None:
+    reading = conn.get_execution_options().get("mailgate_read", False)
+    conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
+        raise Unavailable(str(error.orig or error)) from error
+    except exc.TimeoutError as error:
+        raise Unavailable(str(error)) from error

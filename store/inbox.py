@@ -1,0 +1,270 @@
+"""Accepted mail: a row per delivery, claimed by date, settled exactly once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailgate.core.decision import Decision, Outcome, Step
+from mailgate.core.mail import Envelope
+from store.schema import contents, inbox
+
+
+class AlreadySettled(Exception):
+    """Another worker settled this mail first; whoever meets this rolls back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """What intake knows of a delivery when it commits it."""
+
+    source: str
+    source_key: str
+    digest: str
+    fingerprint: str
+    message_id: str
+    envelope: Envelope
+    received: datetime
+    live: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A claimed mail that has no outcome yet."""
+
+    id: int
+    source: str
+    digest: str
+    fingerprint: str
+    message_id: str
+    envelope: Envelope
+    received: datetime
+    live: bool
+    attempts: int  # this one included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A mail as the ledger shows it; `outcome` is None while it waits."""
+
+    id: int
+    source: str
+    digest: str
+    message_id: str
+    envelope: Envelope
+    received: datetime
+    live: bool
+    attempts: int
+    outcome: Outcome | None
+    reason: str
+    ticket: int | None
+    duplicate_of: int | None
+    trace: tuple[Step, ...]
+    settled: datetime | None
+
+
+class Inbox:
+    """Rows of `inbox`, inside one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def add_many(self, arrivals: Sequence[Arrival]) -> list[tuple[int, bool]]:
+        """Commit deliveries; returns (id, whether it is new) in the order given.
+
+        A source key that is known already gives the id of its row and changes nothing.
+        """
+        rows: dict[str, dict[str, Any]] = {}
+        for arrival in arrivals:
+            rows.setdefault(arrival.source_key, _row_of(arrival))
+        known = self._ids(rows)
+        fresh = [row for key, row in rows.items() if key not in known]
+        if fresh:
+            dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+            insert = dialect.insert(inbox).on_conflict_do_nothing(index_elements=["source_key"])
+            self._conn.execute(insert, fresh)
+        ids = self._ids(rows) if fresh else known
+        new = {row["source_key"] for row in fresh}
+        result = []
+        for arrival in arrivals:
+            result.append((ids[arrival.source_key], arrival.source_key in new))
+            new.discard(arrival.source_key)  # its twin in the same batch is not new
+        return result
+
+    def _ids(self, keys: Mapping[str, object]) -> dict[str, int]:
+        query = select(inbox.c.source_key, inbox.c.id).where(inbox.c.source_key.in_(list(keys)))
+        return {row.source_key: row.id for row in self._conn.execute(query)}
+
+    def claim(
+        self, now: datetime, limit: int, lease: timedelta, *, only: int | None = None
+    ) -> list[Waiting]:
+        """Take up to `limit` waiting mails, oldest first, and hide them until now + lease.
+
+        A claim is a date, not a status: if the worker dies, the mail falls due again by itself.
+        """
+        i = inbox.c
+        due = select(i.id).where(i.outcome.is_(None), i.due <= now)
+        if only is not None:
+            due = due.where(i.id == only)
+        # SKIP LOCKED is for PostgreSQL; SQLite has a single writer and ignores it.
+        due = due.order_by(i.id).limit(limit).with_for_update(skip_locked=True)
+        claimed = update(inbox).where(i.id.in_(due.scalar_subquery()))
+        rows = self._conn.execute(
+            claimed.values(due=now + lease, attempts=i.attempts + 1).returning(inbox)
+        )
+        return sorted((_waiting(row) for row in rows), key=lambda w: w.id)
+
+    def release(self, ids: Sequence[int], due: datetime, *, refund: bool = False) -> None:
+        """Give claimed mails back, to be taken again at `due`; `refund` uncounts the attempt."""
+        if not ids:
+            return
+        values: dict[str, Any] = {"due": due}
+        if refund:
+            values["attempts"] = inbox.c.attempts - 1
+        waiting = update(inbox).where(inbox.c.id.in_(ids), inbox.c.outcome.is_(None))
+        self._conn.execute(waiting.values(values))
+
+    def first_with(self, fingerprint: str, inbox_id: int) -> int | None:
+        """Claim a content for an inbox row; returns the row that had it first, or None.
+
+        Two workers that meet the same content wait for each other here, on both databases.
+        """
+        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(contents).values(fingerprint=fingerprint, inbox=inbox_id)
+        done = self._conn.execute(insert.on_conflict_do_nothing())
+        if done.rowcount == 1:
+            return None
+        query = select(contents.c.inbox).where(contents.c.fingerprint == fingerprint)
+        first = int(self._conn.execute(query).scalar_one())
+        return None if first == inbox_id else first
+
+    def waiting_parent(self, ids: Sequence[str], before: int) -> int | None:
+        """The row of an undecided mail, older than `before`, with one of these Message-IDs."""
+        if not ids:
+            return None
+        i = inbox.c
+        query = select(func.min(i.id)).where(
+            i.message_id.in_(ids), i.outcome.is_(None), i.id < before
+        )
+        return self._conn.execute(query).scalar()
+
+    def settle(self, inbox_id: int, decision: Decision, ticket: int | None, now: datetime) -> None:
+        """Write the outcome, once. Raises AlreadySettled."""
+        values = {
+            "outcome": decision.outcome.value,
+            "reason": decision.reason,
+            "ticket": ticket,
+            "duplicate_of": decision.duplicate_of,
+            "trace": [[s.step, s.verdict, s.reason] for s in decision.trace],
+            "settled": now,
+            "due": None,
+        }
+        row = update(inbox).where(inbox.c.id == inbox_id, inbox.c.outcome.is_(None))
+        if self._conn.execute(row.values(values)).rowcount != 1:
+            raise AlreadySettled(str(inbox_id))
+
+    def reopen(self, inbox_id: int, now: datetime) -> bool:
+        """Make a quarantined mail wait again; False when it is not in quarantine."""
+        row = update(inbox).where(
+            inbox.c.id == inbox_id, inbox.c.outcome == Outcome.QUARANTINED.value
+        )
+        values = {"outcome": None, "settled": None, "due": now, "attempts": 0}
+        if self._conn.execute(row.values(values)).rowcount != 1:
+            return False
+        self._conn.execute(contents.delete().where(contents.c.inbox == inbox_id))
+        return True
+
+    def get(self, inbox_id: int) -> Settled | None:
+        """One row of the ledger."""
+        row = self._conn.execute(select(inbox).where(inbox.c.id == inbox_id)).first()
+        return _settled(row) if row else None
+
+    def by_key(self, source_key: str) -> Settled | None:
+        """The row of a delivery, by the name its source gave it."""
+        row = self._conn.execute(select(inbox).where(inbox.c.source_key == source_key)).first()
+        return _settled(row) if row else None
+
+    def find(
+        self, *, message_id: str = "", outcome: Outcome | None = None, limit: int = 100
+    ) -> list[Settled]:
+        """Rows by Message-ID or outcome, newest first."""
+        query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
+        if message_id:
+            query = query.where(inbox.c.message_id == message_id)
+        if outcome:
+            query = query.where(inbox.c.outcome == outcome.value)
+        return [_settled(row) for row in self._conn.execute(query)]
+
+    def next_due(self) -> datetime | None:
+        """When the next waiting mail may be claimed."""
+        return self._conn.execute(
+            select(func.min(inbox.c.due)).where(inbox.c.outcome.is_(None))
+        ).scalar()
+
+
+def _row_of(arrival: Arrival) -> dict[str, Any]:
+    return {
+        "source": arrival.source,
+        "source_key": arrival.source_key,
+        "digest": arrival.digest,
+        "fingerprint": arrival.fingerprint,
+        "message_id": arrival.message_id,
+        "mail_from": arrival.envelope.mail_from,
+        "rcpt_tos": list(arrival.envelope.rcpt_tos),
+        "peer": arrival.envelope.peer,
+        "helo": arrival.envelope.helo,
+        "login": arrival.envelope.login,
+        "received": arrival.received,
+        "live": arrival.live,
+        "due": arrival.received,
+    }
+
+
+def _envelope(row: Row[Any]) -> Envelope:
+    return Envelope(
+        mail_from=row.mail_from,
+        rcpt_tos=tuple(row.rcpt_tos),
+        peer=row.peer,
+        helo=row.helo,
+        login=row.login,
+    )
+
+
+def _waiting(row: Row[Any]) -> Waiting:
+    return Waiting(
+        id=row.id,
+        source=row.source,
+        digest=row.digest,
+        fingerprint=row.fingerprint,
+        message_id=row.message_id,
+        envelope=_envelope(row),
+        received=row.received,
+        live=row.live,
+        attempts=row.attempts,
+    )
+
+
+def _settled(row: Row[Any]) -> Settled:
+    trace = row.trace if isinstance(row.trace, list) else json.loads(row.trace)
+    return Settled(
+        id=row.id,
+        source=row.source,
+        digest=row.digest,
+        message_id=row.message_id,
+        envelope=_envelope(row),
+        received=row.received,
+        live=row.live,
+        attempts=row.attempts,
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        reason=row.reason,
+        ticket=row.ticket,
+        duplicate_of=row.duplicate_of,
+        trace=tuple(Step(step=s, verdict=v, reason=r) for s, v, r in trace),
+        settled=row.settled,
+    )

@@ -1,0 +1,304 @@
+"""Mail that has to leave: fixed bytes, one row per recipient, claimed by date."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Connection, Row, func, select, update
+
+from mailgate.core.decision import FINAL_STATES, Attempt, CopyState, Fate, Outgoing, Recipient
+from store.blobs import Blobs
+from store.schema import outbox, outbox_recipients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """One recipient's copy, claimed by a mailer. `data` is what goes over the wire, CRLF."""
+
+    id: int  # of the recipient's row
+    outbox: int
+    ticket: int
+    notice: str
+    message_id: str
+    automatic: bool
+    mail_from: str
+    address: str
+    role: str
+    data: bytes
+    attempts: int  # this one included
+    queued: datetime
+    before: CopyState  # what it was when it was claimed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipientRow:
+    """A recipient as `outbox list` shows it."""
+
+    id: int
+    address: str
+    role: str
+    state: CopyState
+    attempts: int
+    code: int
+    text: str
+    due: datetime | None
+    changed: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A mail with all its recipients."""
+
+    id: int
+    notice: str
+    ticket: int
+    message_id: str
+    mail_from: str
+    automatic: bool
+    digest: str
+    inbox: int | None
+    created: datetime
+    recipients: tuple[RecipientRow, ...]
+
+
+class Outbox:
+    """Rows of `outbox` and `outbox_recipients`, inside one transaction."""
+
+    def __init__(self, conn: Connection, blobs: Blobs) -> None:
+        self._conn = conn
+        self._blobs = blobs
+
+    def add(
+        self, mail: Outgoing, to: Sequence[Recipient], now: datetime, *, inbox: int | None = None
+    ) -> int:
+        """Queue a composed mail for these recipients; returns the outbox id."""
+        row = outbox.insert().values(
+            ticket=mail.ticket,
+            notice=mail.notice.value,
+            message_id=mail.message_id,
+            mail_from=mail.mail_from,
+            automatic=mail.automatic,
+            inbox=inbox,
+            digest=self._blobs.put(mail.raw, now),
+            created=now,
+        )
+        key = self._conn.execute(row).inserted_primary_key
+        if key is None:
+            raise RuntimeError("the database gave no outbox id")
+        rows = [
+            {
+                "outbox": int(key[0]),
+                "address": r.address,
+                "role": r.role,
+                "head": mail.heads[r.address],
+                "due": now,
+                "queued": now,
+                "changed": now,
+            }
+            for r in to
+        ]
+        self._conn.execute(outbox_recipients.insert(), rows)
+        return int(key[0])
+
+    def claim_due(self, now: datetime, limit: int, lease: timedelta) -> list[Queued]:
+        """Take up to `limit` due copies and hide them until now + lease, oldest first.
+
+        A claim is a date: if the mailer dies while sending, the copy falls due again by itself.
+        The price: it may go out twice, byte-identical and with one and the same Message-ID.
+        """
+        r = outbox_recipients.c
+        due = select(r.id, r.state).where(r.due <= now).order_by(r.due, r.id).limit(limit)
+        due = due.with_for_update(skip_locked=True)
+        before = {row.id: CopyState(row.state) for row in self._conn.execute(due)}
+        if not before:
+            return []
+        claim = update(outbox_recipients).where(r.id.in_(list(before)))
+        self._conn.execute(
+            claim.values(
+                due=now + lease, attempts=r.attempts + 1, state=CopyState.SENDING.value, changed=now
+            )
+        )
+        query = (
+            select(outbox_recipients, outbox)
+            .join(outbox, outbox.c.id == r.outbox)
+            .where(r.id.in_(list(before)))
+            .order_by(r.id)
+            .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+        )
+        return [self._queued(row, before) for row in self._conn.execute(query)]
+
+    def _queued(self, row: Row[Any], before: dict[int, CopyState]) -> Queued:
+        return Queued(
+            id=row.outbox_recipients_id,
+            outbox=row.outbox_id,
+            ticket=row.outbox_ticket,
+            notice=row.outbox_notice,
+            message_id=row.outbox_message_id,
+            automatic=row.outbox_automatic,
+            mail_from=row.outbox_mail_from,
+            address=row.outbox_recipients_address,
+            role=row.outbox_recipients_role,
+            data=bytes(row.outbox_recipients_head) + self._blobs.get(row.outbox_digest),
+            attempts=row.outbox_recipients_attempts,
+            queued=row.outbox_recipients_queued,
+            before=before[row.outbox_recipients_id],
+        )
+
+    def record(self, recipient: int, attempt: Attempt, fate: Fate) -> None:
+        """Write what became of an attempt."""
+        self._conn.execute(
+            update(outbox_recipients)
+            .where(outbox_recipients.c.id == recipient)
+            .values(
+                state=fate.state.value,
+                due=fate.due,
+                code=attempt.code,
+                text=attempt.text[:500],
+                route=attempt.route,
+                changed=attempt.at,
+            )
+        )
+
+    def release(self, copies: Sequence[Queued], due: datetime, now: datetime) -> None:
+        """Give claimed copies back untried, in the state they had."""
+        for copy in copies:
+            self._conn.execute(
+                update(outbox_recipients)
+                .where(
+                    outbox_recipients.c.id == copy.id,
+                    outbox_recipients.c.state == CopyState.SENDING.value,
+                )
+                .values(
+                    state=_given_back(copy.before).value,
+                    due=due,
+                    attempts=outbox_recipients.c.attempts - 1,
+                    changed=now,
+                )
+            )
+
+    def retry(self, outbox_ids: Collection[int], now: datetime) -> int:
+        """Make copies that are not sent or cancelled due now; returns how many."""
+        return self._change(outbox_ids, CopyState.PENDING, now, due=now, not_in=(CopyState.SENT,))
+
+    def cancel(self, outbox_ids: Collection[int], now: datetime) -> int:
+        """Never send what is not sent yet; returns how many copies."""
+        return self._change(
+            outbox_ids, CopyState.CANCELLED, now, due=None, not_in=tuple(FINAL_STATES)
+        )
+
+    def _change(
+        self,
+        outbox_ids: Collection[int],
+        state: CopyState,
+        now: datetime,
+        *,
+        due: datetime | None,
+        not_in: tuple[CopyState, ...],
+    ) -> int:
+        r = outbox_recipients.c
+        # A copy on the wire is left alone: its fate is decided by the relay's answer.
+        locked = [*not_in, CopyState.SENDING]
+        done = self._conn.execute(
+            update(outbox_recipients)
+            .where(r.outbox.in_(list(outbox_ids)), r.state.not_in([s.value for s in locked]))
+            .values(state=state.value, due=due, changed=now)
+        )
+        return int(done.rowcount)
+
+    def automatic_since(self, address: str, since: datetime) -> int:
+        """How many automatic mails were queued for an address since then."""
+        r = outbox_recipients.c
+        query = (
+            select(func.count())
+            .select_from(outbox_recipients.join(outbox))
+            .where(r.address == address, r.queued >= since, outbox.c.automatic.is_(True))
+        )
+        return int(self._conn.execute(query).scalar_one())
+
+    def next_due(self) -> datetime | None:
+        """When the next copy falls due."""
+        return self._conn.execute(select(func.min(outbox_recipients.c.due))).scalar()
+
+    def list(
+        self,
+        *,
+        ids: Collection[int] = (),
+        ticket: int | None = None,
+        unfinished: bool = False,
+        inbox: int | None = None,
+        limit: int = 100,
+    ) -> list[OutboxRow]:
+        """Mails with their recipients, oldest first of the newest `limit`."""
+        query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+        if ids:
+            query = query.where(outbox.c.id.in_(list(ids)))
+        if ticket is not None:
+            query = query.where(outbox.c.ticket == ticket)
+        if inbox is not None:
+            query = query.where(outbox.c.inbox == inbox)
+        if unfinished:
+            query = query.where(
+                outbox.c.id.in_(
+                    select(outbox_recipients.c.outbox).where(
+                        outbox_recipients.c.state.not_in(
+                            [CopyState.SENT.value, CopyState.CANCELLED.value]
+                        )
+                    )
+                )
+            )
+        rows = list(reversed(self._conn.execute(query).all()))
+        on = self._recipients([row.id for row in rows])
+        return [
+            OutboxRow(
+                id=row.id,
+                notice=row.notice,
+                ticket=row.ticket,
+                message_id=row.message_id,
+                mail_from=row.mail_from,
+                automatic=row.automatic,
+                digest=row.digest,
+                inbox=row.inbox,
+                created=row.created,
+                recipients=on.get(row.id, ()),
+            )
+            for row in rows
+        ]
+
+    def _recipients(self, ids: Sequence[int]) -> dict[int, tuple[RecipientRow, ...]]:
+        result: dict[int, tuple[RecipientRow, ...]] = {}
+        r = outbox_recipients.c
+        query = select(outbox_recipients).where(r.outbox.in_(ids)).order_by(r.id)
+        for row in self._conn.execute(query) if ids else ():
+            recipient = RecipientRow(
+                id=row.id,
+                address=row.address,
+                role=row.role,
+                state=CopyState(row.state),
+                attempts=row.attempts,
+                code=row.code,
+                text=row.text,
+                due=row.due,
+                changed=row.changed,
+            )
+            result[row.outbox] = (*result.get(row.outbox, ()), recipient)
+        return result
+
+    def wire_bytes(self, recipient: int) -> bytes:
+        """Exactly what goes to one recipient. Raises LookupError."""
+        query = (
+            select(outbox_recipients.c.head, outbox.c.digest)
+            .join(outbox, outbox.c.id == outbox_recipients.c.outbox)
+            .where(outbox_recipients.c.id == recipient)
+        )
+        row = self._conn.execute(query).first()
+        if row is None:
+            raise LookupError(f"no outbox recipient {recipient}")
+        return bytes(row.head) + self._blobs.get(row.digest)
+
+
+def _given_back(before: CopyState) -> CopyState:
+    # A copy found in `sending` was claimed by a mailer that died: nobody knows how far it got.
+    return CopyState.UNCERTAIN if before is CopyState.SENDING else before

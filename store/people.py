@@ -1,0 +1,45 @@
+"""Addresses we know: requesters and CC people. Agents come from the configuration."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from mailgate.core.mail import Address
+from store.schema import people
+
+
+class People:
+    """Rows of `people`, inside one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def ensure(self, address: Address, now: datetime, *, language: str = "") -> int:
+        """The id of a person, made on first sight; a name or language we lacked is filled in."""
+        found = self._conn.execute(select(people).where(people.c.address == address.addr)).first()
+        if found is None:
+            row = people.insert().values(
+                address=address.addr, name=address.name, language=language, created=now
+            )
+            key = self._conn.execute(row).inserted_primary_key
+            return int(key[0]) if key else 0
+        news = {}
+        if address.name and not found.name:
+            news["name"] = address.name
+        if language and language != found.language:
+            news["language"] = language
+        if news:
+            self._conn.execute(update(people).where(people.c.id == found.id).values(news))
+        return int(found.id)
+
+    def language_of(self, address: str) -> str:
+        """The language this person last wrote in, "" when unknown."""
+        query = select(people.c.language).where(people.c.address == address)
+        return self._conn.execute(query).scalar() or ""
+
+    def name_of(self, address: str) -> str:
+        """A person's display name, "" when unknown."""
+        query = select(people.c.name).where(people.c.address == address)
+        return self._conn.execute(query).scalar() or ""

@@ -1,0 +1,335 @@
+"""All tables. Times are UTC and aware; a naive datetime is refused before it reaches a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+FIRST_TICKET = 1001  # small numbers look like an empty shop, and occur in subjects by chance
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC: timestamptz on PostgreSQL, a sortable text on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Raises ValueError for a naive datetime."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive datetime refused: {value!r}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON().with_variant(JSONB(), "postgresql")
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _time(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, UtcTime, nullable=nullable)
+
+
+def _words(name: str, default: str = "") -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=default)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False, **kw: Any) -> Column[int]:
+    return Column(name, Id, ForeignKey(target), nullable=nullable, **kw)
+
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# `data` is NULL when the bytes live in the blob folder.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("data", LargeBinary),
+    _time("created"),
+)
+
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    Column("address", String(320), nullable=False, unique=True),
+    _words("name"),
+    _words("language"),
+    _time("created"),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("number", Id, Identity(start=FIRST_TICKET), primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("status", String(50), nullable=False),
+    Column("priority", String(50), nullable=False),
+    Column("category", String(100), nullable=False, server_default=""),
+    Column("queue", String(100), nullable=False),
+    Column("group_name", String(100), nullable=False, server_default=""),
+    Column("assignee", String(320), nullable=False, server_default=""),
+    _ref("requester", "people.id", nullable=True),
+    Column("language", String(10), nullable=False, server_default=""),
+    Column("source", String(50), nullable=False),
+    _time("created"),
+    _time("updated"),
+    _time("closed", nullable=True),
+    _words("resolution"),
+    Column("time_spent", Integer, nullable=False, server_default="0"),  # minutes
+    Column("fields", Json, nullable=False, server_default=text("'{}'")),
+    Index(None, "status"),
+    Index(None, "updated"),
+    sqlite_autoincrement=True,  # a number is never given twice, not even after a deletion
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    _id(),
+    Column("source", String(200), nullable=False),
+    Column("source_key", Text, nullable=False, unique=True),
+    Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False, index=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("message_id", Text, nullable=False, server_default="", index=True),
+    Column("mail_from", Text),  # NULL: the source had no envelope; "": the null sender
+    Column("rcpt_tos", Json, nullable=False),
+    _words("peer"),
+    _words("helo"),
+    _words("login"),
+    _time("received"),
+    Column("live", Boolean, nullable=False),
+    Column("due", UtcTime),  # NULL once settled; a claim moves it into the future
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("outcome", String(20)),
+    _words("reason"),
+    _ref("ticket", "tickets.number", nullable=True),
+    _ref("duplicate_of", "inbox.id", nullable=True),
+    Column("trace", Json, nullable=False, server_default=text("'[]'")),
+    _time("settled", nullable=True),
+    CheckConstraint("(outcome IS NULL) = (due IS NOT NULL)", name="settled_or_waiting"),
+    CheckConstraint("(outcome IS NULL) = (settled IS NULL)", name="outcome_has_time"),
+    Index(
+        "ix_inbox_waiting",
+        "id",
+        sqlite_where=text("outcome IS NULL"),
+        postgresql_where=text("outcome IS NULL"),
+    ),
+    Index(None, "received"),
+)
+
+# Which inbox row settled this content first; every later one is its duplicate.
+contents = Table(
+    "contents",
+    metadata,
+    Column("fingerprint", String(64), primary_key=True),
+    _ref("inbox", "inbox.id"),
+)
+
+participants = Table(
+    "participants",
+    metadata,
+    _ref("ticket", "tickets.number", primary_key=True),
+    _ref("person", "people.id", primary_key=True, index=True),
+    Column("role", String(20), nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("muted", Boolean, nullable=False, server_default=text("false")),
+    _words("added_by"),
+    _time("added"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _ref("ticket", "tickets.number", primary_key=True),
+    Column("tag", String(100), primary_key=True),
+)
+
+links = Table(
+    "links",
+    metadata,
+    _ref("ticket", "tickets.number", primary_key=True),
+    _ref("other", "tickets.number", primary_key=True),
+    _words("why"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    _id(),
+    _ref("ticket", "tickets.number", index=True),
+    _ref("inbox", "inbox.id", nullable=True, index=True),
+    Column("kind", String(20), nullable=False),
+    _words("author"),
+    _words("author_name"),
+    _words("message_id"),
+    _words("subject"),
+    _time("at"),
+    _words("text"),
+    _words("visible"),
+    Column("defects", Json, nullable=False, server_default=text("'[]'")),
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    _id(),
+    _ref("message", "messages.id", index=True),
+    Column("part", Integer, nullable=False),
+    _words("filename"),
+    _words("content_type"),
+    Column("size", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False, index=True),
+    Column("inline", Boolean, nullable=False),
+    _words("content_id"),
+)
+
+# Every Message-ID that a ticket's mails carry or refer to, whether we ever saw that mail or not.
+mail_ids = Table(
+    "mail_ids",
+    metadata,
+    Column("message_id", String(300), primary_key=True),
+    _ref("ticket", "tickets.number", primary_key=True),
+    Column("referenced_only", Boolean, nullable=False),
+)
+
+# Append-only; a trigger in the database refuses UPDATE and DELETE.
+events = Table(
+    "events",
+    metadata,
+    _id(),
+    _ref("ticket", "tickets.number", nullable=True, index=True),
+    _ref("inbox", "inbox.id", nullable=True),
+    Column("outbox", Id),
+    _time("at"),
+    _words("actor"),
+    Column("kind", String(50), nullable=False),
+    Column("data", Json, nullable=False, server_default=text("'{}'")),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    _ref("ticket", "tickets.number", index=True),
+    Column("notice", String(50), nullable=False),
+    Column("message_id", String(300), nullable=False, unique=True),
+    _words("mail_from"),
+    Column("automatic", Boolean, nullable=False),
+    _ref("inbox", "inbox.id", nullable=True, index=True),  # the mail that caused it
+    Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False),
+    _time("created"),
+)
+
+outbox_recipients = Table(
+    "outbox_recipients",
+    metadata,
+    _id(),
+    _ref("outbox", "outbox.id"),
+    Column("address", String(320), nullable=False),
+    _words("role"),
+    Column("head", LargeBinary, nullable=False),
+    Column("state", String(20), nullable=False, server_default="pending"),
+    Column("due", UtcTime),  # NULL when nothing is left to do; a claim moves it into the future
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("code", Integer, nullable=False, server_default="0"),
+    _words("text"),
+    _words("route"),
+    _time("queued"),
+    _time("changed"),
+    UniqueConstraint("outbox", "address"),
+    CheckConstraint(
+        "(due IS NULL) = (state IN ('sent', 'failed', 'cancelled'))", name="due_unless_final"
+    ),
+    Index(
+        "ix_outbox_recipients_due",
+        "due",
+        "id",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    Index(None, "address", "queued"),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    _id(),
+    _ref("ticket", "tickets.number"),
+    Column("kind", String(50), nullable=False),
+    Column("due", UtcTime, index=True),  # NULL once it has rung or was stopped
+    _time("started"),
+    UniqueConstraint("ticket", "kind"),
+)
+
+imap_cursors = Table(
+    "imap_cursors",
+    metadata,
+    Column("source", String(200), primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False, server_default="0"),
+    Column("last_uid", BigInteger, nullable=False, server_default="0"),
+    _words("holder"),
+    Column("held_until", UtcTime),
+    _time("changed"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    Column("last_success", UtcTime),
+    Column("last_failure", UtcTime),
+    _words("detail"),
+)

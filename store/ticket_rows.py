@@ -1,0 +1,133 @@
+"""What a ticket's rows look like as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from mailgate.core.mail import Attachment
+from mailgate.core.people import Role
+from mailgate.core.ticket import MessageKind, TicketView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One message on a ticket."""
+
+    id: int
+    inbox: int | None
+    kind: MessageKind
+    author: str
+    author_name: str
+    message_id: str
+    subject: str
+    at: datetime
+    text: str
+    visible: str
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of the audit trail."""
+
+    at: datetime
+    actor: str
+    kind: str
+    data: Mapping[str, Any]
+    ticket: int | None = None
+    inbox: int | None = None
+    outbox: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TicketRow:
+    """A whole ticket as people read it; `view` is the part that decisions see."""
+
+    view: TicketView
+    created: datetime
+    updated: datetime
+    source: str
+    resolution: str
+    time_spent: int
+    fields: Mapping[str, Any]
+    links: tuple[tuple[int, str], ...] = ()
+
+
+def attachment_row(message: int, a: Attachment) -> dict[str, Any]:
+    """The columns of an attachment."""
+    return {
+        "message": message,
+        "part": a.part,
+        "filename": a.filename,
+        "content_type": a.content_type,
+        "size": a.size,
+        "digest": a.digest,
+        "inline": a.inline,
+        "content_id": a.content_id,
+    }
+
+
+def attachment(row: Row[Any]) -> Attachment:
+    """An attachment from its row."""
+    return Attachment(
+        part=row.part,
+        filename=row.filename,
+        content_type=row.content_type,
+        size=row.size,
+        digest=row.digest,
+        inline=row.inline,
+        content_id=row.content_id,
+    )
+
+
+def message(row: Row[Any], files: tuple[Attachment, ...]) -> Message:
+    """A message from its row and its attachments."""
+    return Message(
+        id=row.id,
+        inbox=row.inbox,
+        kind=MessageKind(row.kind),
+        author=row.author,
+        author_name=row.author_name,
+        message_id=row.message_id,
+        subject=row.subject,
+        at=row.at,
+        text=row.text,
+        visible=row.visible,
+        attachments=files,
+    )
+
+
+def ticket_row(row: Row[Any], people_on: list[Any], tagged: tuple[str, ...]) -> TicketRow:
+    """A ticket from its row, its participants in order of arrival, and its tags."""
+    copied = [p for p in people_on if p.role == Role.CC.value]
+    view = TicketView(
+        number=row.number,
+        subject=row.subject,
+        status=row.status,
+        priority=row.priority,
+        queue=row.queue,
+        requester=row.address or "",
+        category=row.category,
+        group=row.group_name,
+        assignee=row.assignee,
+        language=row.language,
+        cc=tuple(p.address for p in copied if p.active),
+        removed=tuple(p.address for p in copied if not p.active),
+        muted=tuple(p.address for p in people_on if p.muted),
+        tags=tagged,
+        closed=row.closed,
+    )
+    return TicketRow(
+        view=view,
+        created=row.created,
+        updated=row.updated,
+        source=row.source,
+        resolution=row.resolution,
+        time_spent=row.time_spent,
+        fields=row.fields,
+    )

@@ -1,0 +1,316 @@
+"""Tickets and what hangs on them: participants, messages, attachments, tags, links, events."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mailgate.core.decision import OpenTicket
+from mailgate.core.mail import Address, Attachment, ParsedMail
+from mailgate.core.people import Role
+from mailgate.core.ticket import MessageKind, TicketView
+from store.people import People
+from store.schema import (
+    attachments,
+    events,
+    links,
+    mail_ids,
+    messages,
+    participants,
+    people,
+    tags,
+    tickets,
+)
+from store.ticket_rows import (
+    Event,
+    Message,
+    TicketRow,
+    attachment,
+    attachment_row,
+    message,
+    ticket_row,
+)
+
+# SetField's names -> columns; the only fields a decision may change.
+COLUMNS: Mapping[str, str] = {
+    "status": "status",
+    "priority": "priority",
+    "category": "category",
+    "queue": "queue",
+    "assignee": "assignee",
+    "group": "group_name",
+    "subject": "subject",
+    "language": "language",
+    "resolution": "resolution",
+}
+
+
+def id_key(message_id: str) -> str:
+    """A Message-ID as it is indexed: RFC 5322 ids are short, those of robots need not be."""
+    return message_id[:300]
+
+
+class Tickets:
+    """Rows of `tickets` and its children, inside one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+        self._people = People(conn)
+
+    def _insert(self, table: Any) -> Any:
+        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table)
+
+    # --- writing -------------------------------------------------------------------------
+
+    def open(self, effect: OpenTicket, now: datetime) -> int:
+        """Make a ticket; returns its number."""
+        person = None
+        if effect.requester:
+            person = self._people.ensure(effect.requester, now, language=effect.language)
+        row = tickets.insert().values(
+            subject=effect.subject,
+            status=effect.status,
+            priority=effect.priority,
+            queue=effect.queue,
+            requester=person,
+            language=effect.language,
+            source=effect.source,
+            created=now,
+            updated=now,
+            fields={},
+        )
+        key = self._conn.execute(row).inserted_primary_key
+        if key is None:
+            raise RuntimeError("the database gave no ticket number")
+        number = int(key[0])
+        if person is not None:
+            self._join(number, person, Role.REQUESTER, "", now)
+        return number
+
+    def add_participant(self, number: int, address: Address, by: str, now: datetime) -> bool:
+        """Put an address on the CC list; False when it is on the ticket already."""
+        return self._join(number, self._people.ensure(address, now), Role.CC, by, now)
+
+    def remove_participant(self, number: int, address: str) -> bool:
+        """Take an address off the CC list; it stays known so that it cannot slip back in."""
+        person = select(people.c.id).where(people.c.address == address).scalar_subquery()
+        row = update(participants).where(
+            participants.c.ticket == number,
+            participants.c.person == person,
+            participants.c.role == Role.CC.value,
+            participants.c.active.is_(True),
+        )
+        return self._conn.execute(row.values(active=False)).rowcount == 1
+
+    def _join(self, number: int, person: int, role: Role, by: str, now: datetime) -> bool:
+        row = self._insert(participants).values(
+            ticket=number, person=person, role=role.value, added_by=by, added=now
+        )
+        return bool(self._conn.execute(row.on_conflict_do_nothing()).rowcount == 1)
+
+    def add_message(
+        self, number: int, mail: ParsedMail, kind: MessageKind, author: Address | None, **at: Any
+    ) -> int:
+        """Store a parsed mail as a message; `at` takes `now` and `inbox`. Returns its id."""
+        row = messages.insert().values(
+            ticket=number,
+            inbox=at.get("inbox"),
+            kind=kind.value,
+            author=author.addr if author else "",
+            author_name=author.name if author else "",
+            message_id=mail.message_id,
+            subject=mail.subject,
+            at=at["now"],
+            text=mail.text,
+            visible=mail.visible,
+            defects=list(mail.defects),
+        )
+        key = self._conn.execute(row).inserted_primary_key
+        message = int(key[0]) if key else 0
+        if mail.attachments:
+            rows = [attachment_row(message, a) for a in mail.attachments]
+            self._conn.execute(attachments.insert(), rows)
+        return message
+
+    def remember_ids(self, number: int, own: str, others: Sequence[str]) -> None:
+        """Keep a mail's id, and the ids it refers to, as belonging to the ticket."""
+        rows = [
+            {"message_id": id_key(other), "ticket": number, "referenced_only": True}
+            for other in dict.fromkeys(others)
+            if id_key(other) != id_key(own)
+        ]
+        if rows:
+            self._conn.execute(self._insert(mail_ids).on_conflict_do_nothing(), rows)
+        insert = self._insert(mail_ids).values(
+            message_id=id_key(own), ticket=number, referenced_only=False
+        )
+        self._conn.execute(
+            insert.on_conflict_do_update(
+                index_elements=["message_id", "ticket"], set_={"referenced_only": False}
+            )
+        )
+
+    def set_field(self, number: int, field: str, value: str, now: datetime) -> None:
+        """Change a field named in COLUMNS."""
+        self._conn.execute(
+            update(tickets)
+            .where(tickets.c.number == number)
+            .values({COLUMNS[field]: value, "updated": now})
+        )
+
+    def set_closed(self, number: int, closed: datetime | None) -> None:
+        """Note when the ticket was closed, or that it is open again."""
+        self._conn.execute(update(tickets).where(tickets.c.number == number).values(closed=closed))
+
+    def touch(self, number: int, now: datetime) -> None:
+        """Something happened on the ticket."""
+        self._conn.execute(update(tickets).where(tickets.c.number == number).values(updated=now))
+
+    def add_tag(self, number: int, tag: str) -> None:
+        """Put a tag on; once is enough."""
+        row = self._insert(tags).values(ticket=number, tag=tag)
+        self._conn.execute(row.on_conflict_do_nothing())
+
+    def link(self, number: int, other: int, why: str) -> None:
+        """Link two tickets, seen from both sides."""
+        rows = [
+            {"ticket": number, "other": other, "why": why},
+            {"ticket": other, "other": number, "why": why},
+        ]
+        self._conn.execute(self._insert(links).on_conflict_do_nothing(), rows)
+
+    def record(self, event: Event) -> None:
+        """Add a line to the audit trail."""
+        self.record_many([event])
+
+    def record_many(self, many: Sequence[Event]) -> None:
+        """Add lines to the audit trail with one statement."""
+        if many:
+            rows = [
+                {
+                    "ticket": e.ticket,
+                    "inbox": e.inbox,
+                    "outbox": e.outbox,
+                    "at": e.at,
+                    "actor": e.actor,
+                    "kind": e.kind,
+                    "data": dict(e.data),
+                }
+                for e in many
+            ]
+            self._conn.execute(events.insert(), rows)
+
+    # --- reading -------------------------------------------------------------------------
+
+    def views(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketView]:
+        """Tickets as facts; `lock` keeps others from changing them until the end (PostgreSQL)."""
+        return {number: row.view for number, row in self._rows(numbers, lock=lock).items()}
+
+    def get(self, number: int, *, lock: bool = False) -> TicketRow | None:
+        """One ticket, with its links."""
+        row = self._rows([number], lock=lock).get(number)
+        if row is None:
+            return None
+        query = select(links.c.other, links.c.why).where(links.c.ticket == number)
+        found = tuple((r.other, r.why) for r in self._conn.execute(query.order_by(links.c.other)))
+        return replace(row, links=found)
+
+    def find(
+        self, *, status: str = "", queue: str = "", assignee: str = "", limit: int = 100
+    ) -> list[TicketRow]:
+        """Tickets, the last changed first."""
+        query = select(tickets.c.number)
+        for column, value in (("status", status), ("queue", queue), ("assignee", assignee)):
+            if value:
+                query = query.where(tickets.c[column] == value)
+        query = query.order_by(tickets.c.updated.desc(), tickets.c.number.desc()).limit(limit)
+        numbers = list(self._conn.execute(query).scalars())
+        rows = self._rows(numbers)
+        return [rows[n] for n in numbers]
+
+    def _rows(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketRow]:
+        if not numbers:
+            return {}
+        query = (
+            select(tickets, people.c.address)
+            .outerjoin(people, people.c.id == tickets.c.requester)
+            .where(tickets.c.number.in_(list(numbers)))
+            .order_by(tickets.c.number)  # one order for all, so that two workers never deadlock
+        )
+        if lock:
+            query = query.with_for_update(of=tickets)
+        found = self._conn.execute(query).all()
+        on_them = self._participants([row.number for row in found])
+        tagged = self._tags([row.number for row in found])
+        return {
+            row.number: ticket_row(row, on_them.get(row.number, []), tagged.get(row.number, ()))
+            for row in found
+        }
+
+    def _participants(self, numbers: list[int]) -> dict[int, list[Any]]:
+        p = participants.c
+        query = (
+            select(p.ticket, p.role, p.active, p.muted, people.c.address)
+            .join(people, people.c.id == p.person)
+            .where(p.ticket.in_(numbers))
+            .order_by(p.added, p.person)
+        )
+        result: dict[int, list[Any]] = {}
+        for row in self._conn.execute(query) if numbers else ():
+            result.setdefault(row.ticket, []).append(row)
+        return result
+
+    def _tags(self, numbers: list[int]) -> dict[int, tuple[str, ...]]:
+        result: dict[int, tuple[str, ...]] = {}
+        query = select(tags).where(tags.c.ticket.in_(numbers)).order_by(tags.c.tag)
+        for row in self._conn.execute(query) if numbers else ():
+            result[row.ticket] = (*result.get(row.ticket, ()), row.tag)
+        return result
+
+    def messages(self, number: int) -> list[Message]:
+        """All messages of a ticket in order of arrival."""
+        query = select(messages).where(messages.c.ticket == number).order_by(messages.c.id)
+        rows = self._conn.execute(query).all()
+        files = self._attachments([row.id for row in rows])
+        return [message(row, files.get(row.id, ())) for row in rows]
+
+    def _attachments(self, ids: list[int]) -> dict[int, tuple[Attachment, ...]]:
+        result: dict[int, tuple[Attachment, ...]] = {}
+        query = select(attachments).where(attachments.c.message.in_(ids))
+        for row in self._conn.execute(query.order_by(attachments.c.id)) if ids else ():
+            result[row.message] = (*result.get(row.message, ()), attachment(row))
+        return result
+
+    def events(self, number: int) -> list[Event]:
+        """The audit trail of a ticket."""
+        query = select(events).where(events.c.ticket == number).order_by(events.c.id)
+        return [
+            Event(
+                at=row.at,
+                actor=row.actor,
+                kind=row.kind,
+                data=row.data,
+                ticket=row.ticket,
+                inbox=row.inbox,
+                outbox=row.outbox,
+            )
+            for row in self._conn.execute(query)
+        ]
+
+    def thread_ids(self, number: int, limit: int = 20) -> list[str]:
+        """Message-IDs of the public messages, oldest first, the last `limit` of them."""
+        m = messages.c
+        public = [MessageKind.CUSTOMER.value, MessageKind.AGENT.value]
+        query = (
+            select(m.message_id)
+            .where(m.ticket == number, m.kind.in_(public), m.message_id != "")
+            .order_by(m.id.desc())
+            .limit(limit)
+        )
+        return list(reversed(self._conn.execute(query).scalars().all()))
