@@ -1,0 +1,176 @@
+"""The SMTP and LMTP way in: listens, counts its guests, and hands each mail to intake.
+
+A mail is answered 250 only when intake says that it is on stable storage. A commit once begun
+is never undone by a client that hangs up; that client's second try is a second delivery, and
+recognising it is the worker's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from ipaddress import IPv6Address, ip_address
+
+from mailgate import journal
+from mailgate.core.mail import Inbound
+from mailgate.sources.smtp_connection import Connection
+from mailgate.sources.smtp_session import Session
+from mailgate.sources.smtp_settings import Limits, ListenerSettings, Wire, server_tls
+
+__all__ = ["Limits", "Listener", "ListenerSettings", "Submit", "Wire", "server_tls"]
+
+Submit = Callable[[Inbound], Future[int]]
+
+_BACKLOG = 512
+_GUESSERS_MAX = 10_000  # addresses remembered for failed logins
+_LAST_STEPS = 1.0  # seconds for connections to end after they were dropped
+
+
+class Listener:
+    """One listening port, run in the caller's event loop.
+
+    `accepts(address)` says at RCPT if a recipient is ours. `submit(mail)` must return at once;
+    its future gives the inbox row's number after the commit, or raises: then the peer is asked
+    to come again. Both are called in the event loop's thread.
+    """
+
+    def __init__(
+        self, settings: ListenerSettings, accepts: Callable[[str], bool], submit: Submit
+    ) -> None:
+        self.settings = settings
+        self.accepts = accepts
+        self._submit = submit
+        self._server: asyncio.Server | None = None
+        self._connections: set[Connection] = set()
+        self._per_net: Counter[str] = Counter()
+        self._commits: set[asyncio.Task[bool]] = set()
+        self._changed = asyncio.Event()
+        self._guesses: dict[str, tuple[int, float]] = {}
+
+    @property
+    def port(self) -> int:
+        """The TCP port, also where the settings left the choice to the system."""
+        if self._server is None or not self._server.sockets:
+            return self.settings.port
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: Session(self, loop), self.settings.host, self.settings.port, backlog=_BACKLOG
+        )
+        where = f"{self.settings.host}:{self.port}"
+        journal.started(what=f"{self.settings.protocol} listener", where=where)
+
+    async def stop(self, grace: float) -> None:
+        """Stop listening, let mails under way be answered, and close, within `grace` seconds.
+
+        A mail whose commit has begun may still become an inbox row after that.
+        """
+        if self._server is None:
+            return
+        # Not wait_closed(): since Python 3.12 it waits for every client to leave.
+        self._server.close()
+        for connection in tuple(self._connections):
+            connection.retire()
+        last_steps = min(_LAST_STEPS, grace / 2)
+        await self._wait_until_empty(grace - last_steps)
+        cut = len(self._connections)
+        for connection in tuple(self._connections):
+            connection.abort()
+        await self._wait_until_empty(last_steps)
+        self._server = None
+        why = f"{cut} connections cut" if cut else ""
+        journal.stopped(what=f"{self.settings.protocol} listener", why=why)
+
+    async def _wait_until_empty(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                while self._connections or self._commits:
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return
+
+    # --- what a connection asks (the Door) -----------------------------------------------
+
+    def admit(self, connection: Connection) -> bool:
+        """Count a new connection; False when there are too many in all or from its network."""
+        limits, net = self.settings.limits, _net(connection.ip)
+        crowded = self._per_net[net] >= limits.per_ip and not self.settings.trusts(connection.ip)
+        if crowded or len(self._connections) >= limits.connections:
+            return False
+        self._connections.add(connection)
+        self._per_net[net] += 1
+        return True
+
+    def leave(self, connection: Connection) -> None:
+        """Forget a connection that was admitted."""
+        net = _net(connection.ip)
+        self._connections.discard(connection)
+        self._per_net[net] -= 1
+        if self._per_net[net] <= 0:
+            del self._per_net[net]
+        self._changed.set()
+
+    def commit(self, mail: Inbound) -> asyncio.Task[bool]:
+        """Hand a mail to intake in a task of its own, which outlives the connection."""
+        task = asyncio.get_running_loop().create_task(self._commit(mail))
+        self._commits.add(task)
+        task.add_done_callback(self._committed)
+        return task
+
+    def _committed(self, task: asyncio.Task[bool]) -> None:
+        self._commits.discard(task)
+        self._changed.set()
+
+    async def _commit(self, mail: Inbound) -> bool:
+        peer = mail.envelope.peer
+        try:
+            future = self._submit(mail)
+            try:
+                # The shield keeps a loop that shuts down from cancelling intake's own future.
+                await asyncio.shield(asyncio.wrap_future(future))
+            except asyncio.CancelledError:
+                if not future.cancelled():
+                    raise
+                raise InterruptedError("intake let go of the mail") from None
+        except Exception as error:
+            journal.trouble(what="commit", error=error, source=mail.source, peer=peer)
+            journal.deferred(source=mail.source, why="no stable storage", peer=peer)
+            return False
+        return True
+
+    def locked_out(self, ip: str) -> bool:
+        """Tell if this network failed too many logins within the lockout time."""
+        count, last = self._guesses.get(_net(ip), (0, 0.0))
+        recent = asyncio.get_running_loop().time() - last < self.settings.limits.lockout
+        return recent and count >= 3 * self.settings.limits.logins
+
+    async def login(self, ip: str, login: str, password: str) -> bool:
+        """Judge one SMTP AUTH attempt in a thread; remember failures by network."""
+        verify = self.settings.verify
+        if verify is not None and await asyncio.to_thread(verify, login, password):
+            self._guesses.pop(_net(ip), None)
+            return True
+        now = asyncio.get_running_loop().time()
+        count, last = self._guesses.pop(_net(ip), (0, now))
+        recent = now - last < self.settings.limits.lockout
+        self._guesses[_net(ip)] = (count + 1 if recent else 1, now)
+        while len(self._guesses) > _GUESSERS_MAX:
+            del self._guesses[next(iter(self._guesses))]
+        return False
+
+
+def _net(ip: str) -> str:
+    """What counts as one peer: an IPv4 address, or the /64 an IPv6 address lies in."""
+    try:
+        address = ip_address(ip.partition("%")[0])
+    except ValueError:
+        return ip
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
+        return str(ip_address(int(address) >> 64 << 64))
+    return str(address)
