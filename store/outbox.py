@@ -240,15 +240,9 @@ class Outbox:
         if inbox is not None:
             query = query.where(outbox.c.inbox == inbox)
         if unfinished:
-            query = query.where(
-                outbox.c.id.in_(
-                    select(outbox_recipients.c.outbox).where(
-                        outbox_recipients.c.state.not_in(
-                            [CopyState.SENT.value, CopyState.CANCELLED.value]
-                        )
-                    )
-                )
-            )
+            done = [CopyState.SENT.value, CopyState.CANCELLED.value]
+            r = outbox_recipients.c
+            query = query.where(outbox.c.id.in_(select(r.outbox).where(r.state.not_in(done))))
         rows = list(reversed(self._conn.execute(query).all()))
         on = self._recipients([row.id for row in rows])
         return [
