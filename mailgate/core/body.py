@@ -1,0 +1,186 @@
+"""The text of a mail: which parts are its words, format=flowed, and HTML as text.
+
+Part of `parse`. HTML is turned into text only when there is no plain text worth reading.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass, field
+
+import html2text
+
+from mailgate.core.charset import decode, scrub
+from mailgate.core.mime import Node
+
+MAX_TEXT = 4_000_000  # characters
+MAX_HTML = 1_000_000
+MAX_CONVERT = 256 * 1024  # characters of HTML that html2text is given
+_BLOCKS = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|ul|ol|blockquote|hr|pre)\b", re.IGNORECASE)
+_WIDE = re.compile(r"\s{20,}")
+_BLANK_LINES = re.compile(r"\n{3,}")
+_WORDS = re.compile(r"\w{3,}")
+
+
+def _verbatim(text: str, snob: bool = False) -> str:  # noqa: ARG001 - the name is theirs
+    return text
+
+
+# Its regular expressions are quadratic, and it would turn the signature line "-- " into "\--".
+setattr(html2text, "escape_md_section", _verbatim)  # noqa: B010 - they do not export it
+
+
+@dataclass(slots=True, kw_only=True)
+class Words:
+    """What was found on the way through the parts; filled by `collect`."""
+
+    html: str = ""
+    used: set[int] = field(default_factory=set)  # parts that are body, not attachments
+    defects: set[str] = field(default_factory=set)
+    both: bool = False  # HTML stood beside plain text that says the same, or should
+
+
+def unflow(text: str, delsp: bool) -> str:
+    """Undo format=flowed (RFC 3676, section 4): lines ending in a space go on in the next."""
+    out: list[str] = []
+    joined: list[str] = []
+    depth = 0
+    for line in text.split("\n"):
+        rest = line.lstrip(">")
+        quotes = len(line) - len(rest)
+        rest = rest[1:] if rest.startswith(" ") else rest
+        flowed = rest.endswith(" ") and rest != "-- "
+        if joined and (quotes != depth or rest == "-- "):
+            out.append(_quoted("".join(joined), depth))
+            joined = []
+        depth = quotes
+        joined.append(rest[:-1] if flowed and delsp else rest)
+        if not flowed:
+            out.append(_quoted("".join(joined), depth))
+            joined = []
+    return "\n".join([*out, _quoted("".join(joined), depth)] if joined else out)
+
+
+def _quoted(text: str, depth: int) -> str:
+    return f"{'>' * depth} {text}" if depth else text
+
+
+def _plain(node: Node, words: Words) -> str:
+    """The text of a text/* part, lines ending in LF."""
+    done = decode(node.octets(), node.params.get("charset", ""))
+    if done.defect:
+        words.defects.add(done.defect)
+    text = scrub(done.text.replace("\r\n", "\n").replace("\r", "\n"))
+    if node.kind == "text/plain" and node.params.get("format", "").lower() == "flowed":
+        text = unflow(text, node.params.get("delsp", "").lower() == "yes")
+    return text
+
+
+def _without_tags(source: str) -> str:
+    """Text between tags, found by a scan that is linear whatever the input."""
+    out: list[str] = []
+    small = source.lower()
+    at = 0
+    while (start := source.find("<", at)) >= 0:
+        out.append(source[at:start])
+        hidden = next((t for t in ("script", "style", "!--") if small.startswith(t, start + 1)), "")
+        closing = {"": ">", "!--": "-->"}.get(hidden, f"</{hidden}")
+        end = source.find(closing, start) if hidden == "!--" else small.find(closing, start)
+        if end < 0:
+            at = len(source)
+            break
+        out.append("\n" if _BLOCKS.match(source, start) else "")
+        at = end if hidden in ("script", "style") else end + len(closing)
+    return html.unescape("".join([*out, source[at:]]))
+
+
+def to_text(source: str) -> tuple[str, str]:
+    """HTML as plain text, and "html-too-large" where only its tags could be taken out."""
+    dense = source.count("<") > 12_000 or source.count("<!") > 200 or source.count("<li") > 1000
+    if len(source) > MAX_CONVERT or dense or source.count("&") > 20_000:
+        text, defect = _without_tags(source[: 8 * MAX_CONVERT]), "html-too-large"
+    else:
+        converter = html2text.HTML2Text(bodywidth=0)
+        converter.ignore_images = True
+        converter.ignore_emphasis = True
+        converter.ignore_mailto_links = True
+        converter.unicode_snob = True
+        text, defect = converter.handle(_WIDE.sub("\n", source)), ""
+    lines = (line.rstrip() for line in scrub(text).replace("\xa0", " ").split("\n"))
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n") + "\n", defect
+
+
+def _is_words(node: Node, words: Words, first: bool) -> bool:
+    """Whether a leaf is body text; a name makes it an attachment unless it comes first."""
+    if node.disposition == "attachment" or node.kind not in ("text/plain", "text/html"):
+        return False
+    return not node.name or (first and not words.used)
+
+
+def _leaf(node: Node, words: Words, first: bool) -> str:
+    if not _is_words(node, words, first):
+        return ""
+    words.used.add(node.index)
+    text = _plain(node, words)
+    if node.kind == "text/plain":
+        return text
+    words.html = words.html or text[:MAX_HTML]
+    if not text.strip():
+        return ""
+    made, defect = to_text(text)
+    if defect:
+        words.defects.add(defect)
+    return made
+
+
+def collect(node: Node, words: Words, first: bool = True) -> str:
+    """The words below `node` as text; of alternatives the plain one, unless it is empty."""
+    if not node.children:
+        broken = node.kind.startswith("multipart/")
+        return _plain(node, words) if broken else _leaf(node, words, first)
+    if node.kind == "multipart/alternative":
+        return _alternative(node, words, first)
+    texts: list[str] = []
+    plain = False
+    for at, child in enumerate(node.children):
+        if child.kind == "text/html" and plain and _is_words(child, words, at == 0):
+            _skip_html(child, words)
+            continue
+        text = collect(child, words, first and at == 0)
+        if text.strip():
+            texts.append(text)
+            plain = plain or child.kind == "text/plain"
+    return (
+        "\n".join(t.removesuffix("\n") for t in texts) + "\n" if len(texts) > 1 else "".join(texts)
+    )
+
+
+def _skip_html(node: Node, words: Words) -> None:
+    """Take HTML that says again what the plain text said."""
+    words.used.add(node.index)
+    words.both = words.both or not words.html
+    words.html = words.html or _plain(node, words)[:MAX_HTML]
+
+
+def _alternative(node: Node, words: Words, first: bool) -> str:
+    """The first child with words wins, plain before others; the others count as read."""
+    order = sorted(node.children, key=lambda child: child.kind != "text/plain")
+    found = ""
+    for child in order:
+        if not found.strip():
+            found = collect(child, words, first)
+        else:
+            for leaf in child.walk():
+                if leaf.kind == "text/html" and leaf.disposition != "attachment":
+                    _skip_html(leaf, words)
+    return found
+
+
+def disagree(text: str, source: str) -> bool:
+    """Whether plain text and HTML say different things (reliability P9)."""
+    ours = set(_WORDS.findall(text[:20_000].lower()))
+    theirs = set(_WORDS.findall(_without_tags(source[:200_000]).lower()))
+    return (
+        len(ours) >= 8 and len(theirs) >= 8 and len(ours & theirs) * 4 < min(len(ours), len(theirs))
+    )

@@ -1,0 +1,240 @@
+"""The tree of parts of a mail: what each part is, its octets, and a safe name for it.
+
+Part of `parse`. The tree is the standard library's (compat32), with three changes: it never looks
+into message/* (an attached mail is one part with its exact bytes), it caps parameters (reliability
+P1), and it stops at 1,000 parts and 100 levels (P2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+from email.parser import BytesFeedParser
+from email.policy import Compat32, Policy, compat32
+
+from mailgate.core.charset import one_line
+from mailgate.core.header import (
+    MAX_PARAMETERS,
+    Head,
+    decode_words,
+    parameters,
+    raw_text,
+    split_head,
+)
+
+MAX_PARTS = 1000
+MAX_DEPTH = 100
+_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition", "content-id")
+_EXTENSIONS = {
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "text/calendar": ".ics",
+    "text/csv": ".csv",
+    "text/rfc822-headers": ".txt",
+    "text/enriched": ".txt",
+    "text/richtext": ".txt",
+    "text/vcard": ".vcf",
+    "text/x-vcard": ".vcf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/jpg": ".jpg",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+    "image/tiff": ".tiff",
+    "image/bmp": ".bmp",
+    "image/svg+xml": ".svg",
+    "audio/mpeg": ".mp3",
+    "audio/wav": ".wav",
+    "video/mp4": ".mp4",
+    "application/pdf": ".pdf",
+    "application/zip": ".zip",
+    "application/json": ".json",
+    "application/xml": ".xml",
+    "application/msword": ".doc",
+    "application/rtf": ".rtf",
+    "application/ms-tnef": ".dat",
+    "application/pgp-signature": ".asc",
+    "application/pgp-encrypted": ".asc",
+    "application/pkcs7-signature": ".p7s",
+    "application/x-pkcs7-signature": ".p7s",
+    "application/pkcs7-mime": ".p7m",
+    "application/x-pkcs7-mime": ".p7m",
+    "message/rfc822": ".eml",
+    "message/global": ".eml",
+    "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+}
+_BAD_IN_NAME = re.compile(r'[<>:"|?*]+')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$)", re.IGNORECASE)
+
+
+class TooComplex(Exception):
+    """The mail is beyond the limits for parts, levels or parameters."""
+
+
+class _Part(Message):
+    """A part as the standard library's parser fills it."""
+
+    def get_content_type(self) -> str:
+        """The type, except that message/* looks like a leaf to the parser."""
+        kind = super().get_content_type()
+        return "application/octet-stream" if kind.startswith("message/") else kind
+
+    def set_raw(self, name: str, value: str) -> None:
+        """Store a header of the part as written, with a bounded number of parameters."""
+        if name.lower().startswith("content-"):
+            value = ";".join(value.split(";", MAX_PARAMETERS)[:MAX_PARAMETERS])
+        super().set_raw(name, value)
+
+
+class _Factory:
+    """Makes parts until there are too many of them."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def __call__(self, policy: Policy | Compat32 = compat32) -> _Part:
+        self.made += 1
+        if self.made > MAX_PARTS:
+            raise TooComplex(f"more than {MAX_PARTS} parts")
+        return _Part(policy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One part: its place in walk order, what it says of itself, and the parts in it."""
+
+    index: int
+    kind: str  # content type, lower case
+    params: dict[str, str]  # of Content-Type
+    disposition: str  # inline, attachment, ""
+    name: str  # as the sender wrote it, decoded, not cleaned
+    content_id: str
+    part: Message
+    children: tuple[Node, ...] = ()
+
+    def octets(self) -> bytes:
+        """The part's content after transfer decoding; of a container, none."""
+        data = self.part.get_payload(decode=True)
+        return data if isinstance(data, bytes) else b""
+
+    def walk(self) -> Iterator[Node]:
+        """This part and all below it, in order; at most MAX_DEPTH levels deep."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def _text(part: Message, name: str) -> str:
+    """A header of a part as text on one line, encoded words untouched."""
+    value = next((v for k, v in part.raw_items() if k.lower() == name), "")
+    data = str(value).encode("utf-8", "surrogateescape")
+    return raw_text(re.sub(rb"[\r\n\x00]+", b"", data))
+
+
+def kind_of(main: str, default: str) -> str:
+    """The content type, or the default where it is none (RFC 2045, section 5.2)."""
+    main = one_line(main.split(" ")[0], 100)
+    return main if main.count("/") == 1 and len(main) > 2 else default
+
+
+def _node(part: Message, index: int, depth: int, default: str = "text/plain") -> tuple[Node, int]:
+    """The node of a part and the next free index."""
+    if depth > MAX_DEPTH:
+        raise TooComplex(f"more than {MAX_DEPTH} levels")
+    main, params = parameters(_text(part, "content-type"))
+    kind = kind_of(main, default)
+    disposition, about = parameters(_text(part, "content-disposition"))
+    below: list[Node] = []
+    following = index + 1
+    inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+    payload = part.get_payload()
+    for child in payload if isinstance(payload, list) else ():
+        if not isinstance(child, Message):  # pragma: no cover - the parser makes nothing else
+            continue
+        node, following = _node(child, following, depth + 1, inner)
+        below.append(node)
+    made = Node(
+        index=index,
+        kind=kind,
+        params=params,
+        disposition=disposition if disposition in ("inline", "") else "attachment",
+        name=about.get("filename") or params.get("name", ""),
+        content_id=one_line(_text(part, "content-id"), 300).strip("<> "),
+        part=part,
+        children=tuple(below),
+    )
+    return made, following
+
+
+def tree(head: Head, raw: bytes) -> tuple[Node, tuple[str, ...]]:
+    """All parts of a mail and the defects of its structure.
+
+    Raises TooComplex beyond the limits, RecursionError for nesting that ends the parser.
+    """
+    lines = [
+        name.encode("ascii") + b": " + head.first(name) + b"\r\n"
+        for name in _HEADERS
+        if head.first(name)
+    ]
+    parser = BytesFeedParser(_Factory(), policy=compat32)
+    parser.feed(b"".join(lines) + b"\r\n")
+    if kind_of(parameters(raw_text(head.first("content-type")))[0], "").startswith("multipart/"):
+        parser.feed(raw[head.body :])
+        part = parser.close()
+    else:  # one part: the parser's line by line reading would only cost time
+        part = parser.close()
+        part.set_payload(raw[head.body :].decode("ascii", "surrogateescape"))
+    top, _ = _node(part, 0, 0)
+    defects = {type(d).__name__ for node in top.walk() for d in node.part.defects}
+    return top, tuple(sorted(_DEFECTS.get(name, "mime-broken") for name in defects))
+
+
+_DEFECTS = {
+    "NoBoundaryInMultipartDefect": "mime-no-boundary",
+    "StartBoundaryNotFoundDefect": "mime-no-parts",
+    "CloseBoundaryNotFoundDefect": "mime-cut",
+    "MultipartInvariantViolationDefect": "mime-no-parts",
+    "InvalidBase64PaddingDefect": "base64-broken",
+    "InvalidBase64CharactersDefect": "base64-broken",
+    "InvalidBase64LengthDefect": "base64-broken",
+}
+
+
+# --- names -------------------------------------------------------------------------------
+
+
+def clean_name(name: str) -> str:
+    """A file name safe on every system, or "": no path, no controls, no reserved word.
+
+    At most 150 characters and 240 octets of UTF-8, the extension kept.
+    """
+    base = one_line(name, 4000).replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    base = _BAD_IN_NAME.sub("_", base).strip(". ")
+    if _RESERVED.match(base):
+        base = f"_{base}"
+    stem, dot, extension = base.rpartition(".")
+    if not dot or len(extension) > 20:
+        stem, extension = base, ""
+    else:
+        extension = f".{extension}"
+    stem = stem[: 150 - len(extension)]
+    while len((stem + extension).encode("utf-8")) > 240:
+        stem = stem[:-1]
+    return (stem + extension).strip(". ")
+
+
+def _subject_of(data: bytes) -> str:
+    """The subject of an attached mail."""
+    return one_line(decode_words(raw_text(split_head(data[: 64 * 1024]).first("subject"))), 120)
+
+
+def file_name(node: Node, number: int, data: bytes) -> str:
+    """The name an attachment is shown and stored under; never empty."""
+    found = clean_name(node.name)
+    if not found and node.kind in ("message/rfc822", "message/global"):
+        subject = clean_name(_subject_of(data).replace("/", "_").replace("\\", "_"))
+        found = f"{subject}.eml" if subject else ""
+    return found or f"attachment-{number}{_EXTENSIONS.get(node.kind, '.bin')}"

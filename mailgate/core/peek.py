@@ -1,0 +1,86 @@
+"""A first look at a mail on its way in: its Message-ID and a fingerprint of what was sent.
+
+Linear and cheap (no parser): it runs before a mail is acknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+# Headers that hops on our side put on a mail: they differ between two deliveries of one mail.
+_TRANSPORT = frozenset(
+    {
+        b"received",
+        b"return-path",
+        b"delivered-to",
+        b"x-original-to",
+        b"envelope-to",
+        b"x-envelope-to",
+        b"delivery-date",
+        b"authentication-results",
+        b"received-spf",
+    }
+)
+_FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]*:|[ \t]")
+_ID = re.compile(rb"<[^<>\s]{1,996}>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peek:
+    """What intake knows of a mail before it is parsed."""
+
+    message_id: str  # "<...>", "" when there is none
+    fingerprint: str  # sha256, hexadecimal; the same for every delivery of one mail
+
+
+def _is_transport(name: bytes) -> bool:
+    return name in _TRANSPORT or name.startswith(b"x-spam")
+
+
+def _end_of_head(raw: bytes) -> int:
+    """Offset of the blank line after the header block, or the end."""
+    if raw.startswith((b"\r\n", b"\n")):
+        return 0
+    ends = [at + 1 for at in (raw.find(b"\n\r\n"), raw.find(b"\n\n")) if at >= 0]
+    return min(ends, default=len(raw))
+
+
+def _fields(head: bytes) -> list[bytes]:
+    """Header fields with their folded lines; from the first line that is none, all is one."""
+    out: list[bytes] = []
+    lines = head.replace(b"\r\n", b"\n").split(b"\n")
+    for at, line in enumerate(lines):
+        if at == 0 and line.startswith(b"From "):
+            continue
+        if line and not _FIELD.match(line):
+            return [*out, b"\n".join(lines[at:])]
+        if line[:1] in (b" ", b"\t") and out:
+            out[-1] += b"\n" + line
+        else:
+            out.append(line)
+    return out
+
+
+def _name(field: bytes) -> bytes:
+    return field.partition(b":")[0].rstrip(b" \t").lower()
+
+
+def peek(raw: bytes) -> Peek:
+    """Message-ID and fingerprint of a mail.
+
+    The fingerprint covers every octet of the mail with CRLF read as LF, save the headers of
+    transport. Two mails that differ in the body or in any other header never share it.
+    """
+    end = _end_of_head(raw)
+    fields = [(_name(field), field) for field in _fields(raw[:end])]
+    kept = b"\n".join(field for name, field in fields if not _is_transport(name))
+    # The head's digest goes first, so that no octet can move between head and body.
+    whole = hashlib.sha256(hashlib.sha256(kept).digest())
+    whole.update(raw[end:].replace(b"\r\n", b"\n"))
+    found = _ID.search(next((field for name, field in fields if name == b"message-id"), b""))
+    return Peek(
+        message_id=found[0].decode("ascii", "replace") if found else "",
+        fingerprint=whole.hexdigest(),
+    )
