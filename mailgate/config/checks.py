@@ -1,0 +1,185 @@
+"""What no section can know alone: names that must exist elsewhere, addresses used once, files.
+
+Each check yields a Problem per mistake; CHECKS is the whole list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from mailgate.config.credentials import secret_files
+from mailgate.config.lifecycle import groups, life_cycle
+from mailgate.config.models import AgentSection, Config, MailboxSection
+from mailgate.config.positions import Loc
+from mailgate.config.problems import ConfigError, Problem, nearest
+from mailgate.config.rulesfile import Names, read_rules
+from mailgate.config.site import Site
+from mailgate.resources import resource
+
+Check = Callable[[Config, Site], Iterator[Problem]]
+
+
+def mailbox_named(config: Config, written: str) -> str:
+    """The address of the mailbox meant by an address, alias or name; "" when there is none.
+
+    Nothing written means the only mailbox.
+    """
+    if not written and len(config.mailbox) == 1:
+        return config.mailbox[0].address
+    low = written.lower()
+    for box in config.mailbox:
+        if low and low in {x.lower() for x in (box.address, *box.aliases, box.name or "")}:
+            return box.address
+    return ""
+
+
+def template_languages(config: Config) -> tuple[str, ...]:
+    """Languages that have mail templates: the shipped ones and those in [helpdesk].templates."""
+    folders = [resource("templates"), config.helpdesk.templates]
+    mail = [folder / "mail" for folder in folders if folder and (folder / "mail").is_dir()]
+    return tuple(sorted({d.name for folder in mail for d in folder.iterdir() if d.is_dir()}))
+
+
+def _mailboxes(config: Config, site: Site) -> Iterator[Problem]:
+    if not config.mailbox and site.whole("mailbox"):
+        remedy = 'write [[mailbox]] with address = "support@example.org"'
+        yield site.problem((), "there is no mailbox to receive mail for", remedy)
+    owners: dict[str, str] = {}
+    for loc, address in _addresses(config, "mailbox"):
+        if address.lower() in owners:
+            message = f"{address} is used twice, first in {owners[address.lower()]}"
+            yield site.problem(loc, message, "remove one of the two")
+        owners.setdefault(address.lower(), f"[{loc[0]}.{loc[1]}]")
+
+
+def _agents(config: Config, site: Site) -> Iterator[Problem]:
+    boxes = {address.lower() for _loc, address in _addresses(config, "mailbox")}
+    seen: dict[str, str] = {}
+    for loc, address in _addresses(config, "agent"):
+        low = address.lower()
+        if low in boxes:
+            message = f"{address} is a mailbox, so mail to this agent would come back to us"
+            yield site.problem(loc, message, "write the agent's own address")
+        if low in seen:
+            message = f"{address} is used twice, first in {seen[low]}"
+            yield site.problem(loc, message, "remove one of the two")
+        seen.setdefault(low, f"[agent.{loc[1]}]")
+
+
+def _addresses(config: Config, section: str) -> Iterator[tuple[Loc, str]]:
+    entries: Sequence[MailboxSection | AgentSection] = (
+        config.mailbox if section == "mailbox" else config.agent
+    )
+    for at, entry in enumerate(entries):
+        yield (section, at, "address"), entry.address
+        for alias in entry.aliases:
+            yield (section, at, "aliases"), alias
+
+
+def _queues(config: Config, site: Site) -> Iterator[Problem]:
+    queues = {box.queue for box in config.mailbox}
+    for at, agent in enumerate(config.agent if site.whole("mailbox") else ()):
+        for queue in agent.queues:
+            if queue not in queues:
+                message = f"no mailbox has the queue {queue!r}"
+                yield site.problem(("agent", at, "queues"), message, nearest(queue, queues))
+
+
+def _imap(config: Config, site: Site) -> Iterator[Problem]:
+    seen: set[tuple[str, int, str, str]] = set()
+    for at, account in enumerate(config.imap):
+        if site.whole("mailbox") and not mailbox_named(config, account.mailbox):
+            addresses = [box.address for box in config.mailbox]
+            missing = f"there is no mailbox {account.mailbox!r}"
+            message = missing if account.mailbox else "which mailbox is this mail for?"
+            remedy = nearest(account.mailbox, addresses)
+            yield site.problem(("imap", at, "mailbox"), message, remedy)
+        identity = (account.host.lower(), account.port, account.username, account.folder)
+        if identity in seen:
+            message = "the same folder of the same account is read twice"
+            yield site.problem(("imap", at), message, "remove one of the two")
+        seen.add(identity)
+        if account.folder in (account.processed, account.failed):
+            message = "mail would be moved into the folder it is read from"
+            yield site.problem(("imap", at, "folder"), message, "write another folder")
+
+
+def _listeners(config: Config, site: Site) -> Iterator[Problem]:
+    where: dict[str, str] = {}
+    places: list[tuple[Loc, object]] = [
+        (("smtp", at, "listen"), entry.listen) for at, entry in enumerate(config.smtp)
+    ]
+    for loc, listen in [*places, (("web", "listen"), config.web.listen)]:
+        text = str(listen)
+        if listen is None or text.endswith(":0"):
+            continue
+        if text in where:
+            message = f"{text} is taken by {where[text]}"
+            yield site.problem(loc, message, "write another port")
+        where.setdefault(text, f"[{'.'.join(map(str, loc[:-1]))}]")
+
+
+def _language(config: Config, site: Site) -> Iterator[Problem]:
+    known = template_languages(config)
+    wanted: list[tuple[Loc, str | None]] = [(("helpdesk", "language"), config.helpdesk.language)]
+    wanted += [(("mailbox", at, "language"), box.language) for at, box in enumerate(config.mailbox)]
+    for loc, language in wanted:
+        if language and language not in known and site.whole("helpdesk"):
+            message = f"there are no templates for {language!r}"
+            yield site.problem(loc, message, nearest(language, known))
+
+
+def _folders(config: Config, site: Site) -> Iterator[Problem]:
+    desk = config.helpdesk
+    if desk.data_dir.exists() and not desk.data_dir.is_dir():
+        message = f"{desk.data_dir} is not a folder"
+        yield site.problem(("helpdesk", "data_dir"), message, "write the path of a folder")
+    if desk.templates and not desk.templates.is_dir():
+        message = f"{desk.templates} is not a folder"
+        yield site.problem(("helpdesk", "templates"), message, "create it or remove the key")
+
+
+def _sla(config: Config, site: Site) -> Iterator[Problem]:
+    known = config.tickets.priorities
+    for name, table in (("answer", config.sla.answer), ("resolve", config.sla.resolve)):
+        for priority in table if site.whole("tickets") else ():
+            if priority not in known:
+                message = f"there is no priority {priority!r}"
+                yield site.problem(("sla", name, priority), message, nearest(priority, known))
+
+
+def _rules(config: Config, site: Site) -> Iterator[Problem]:
+    path = config.helpdesk.rules
+    if path is None:
+        return
+    names = Names.of(config, whole=site.whole)
+    try:
+        read_rules(path, names)
+    except ConfigError as error:
+        if error.problems[0].line:
+            yield from error.problems
+        else:
+            problem = error.problems[0]
+            message = f"{problem.file} {problem.message}"
+            yield site.problem(("helpdesk", "rules"), message, problem.remedy)
+
+
+CHECKS: tuple[Check, ...] = (
+    _mailboxes,
+    _agents,
+    _queues,
+    _imap,
+    _listeners,
+    _language,
+    _folders,
+    _sla,
+    life_cycle,
+    groups,
+    secret_files,
+    _rules,
+)
+
+
+def run(config: Config, site: Site) -> list[Problem]:
+    """Every mistake that CHECKS find."""
+    return [problem for check in CHECKS for problem in check(config, site)]

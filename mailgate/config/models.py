@@ -1,0 +1,210 @@
+"""The configuration as frozen values, one class per section of config.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from mailgate.config.channels import ImapSection, RelaySection, Section, SmtpSection
+from mailgate.config.fields import (
+    ConfigPath,
+    Count,
+    DataDir,
+    Domain,
+    Duration,
+    Endpoint,
+    Language,
+    ListenOrNone,
+    MailAddress,
+    Positive,
+    RulesFile,
+    Size,
+    StrictBool,
+    Tag,
+    Text,
+    TimeZone,
+)
+from mailgate.config.problems import wrong
+from mailgate.core.ticket import TRANSITIONS
+
+
+def _url(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise wrong("is not a web address", 'write one like "https://help.example.org"')
+    return value.rstrip("/")
+
+
+def _database_url(value: str) -> str:
+    if value == "sqlite" or value.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return value
+    raise wrong(
+        "names no database that mailgate knows",
+        'write "sqlite" or "postgresql+psycopg://USER@HOST/NAME"',
+    )
+
+
+class HelpdeskSection(Section):
+    """[helpdesk]: who we are and where our files lie."""
+
+    name: Text = "Support"
+    domain: Domain
+    data_dir: DataDir = Field(default=Path(), validate_default=True)
+    public_url: Annotated[str, AfterValidator(_url)] = ""
+    language: Language = "en"
+    timezone: TimeZone = "UTC"
+    rules: RulesFile = Field(default=None, validate_default=True)
+    templates: ConfigPath | None = None
+    subject_tag: Tag = ""
+    old_tags: tuple[Tag, ...] = ()
+
+
+class DatabaseSection(Section):
+    """[database]: where rows are kept. The URL may hold a password and is never shown."""
+
+    url: Annotated[str, AfterValidator(_database_url)] = Field(default="sqlite", repr=False)
+    blob_inline_max: Count = 65536  # octets; larger blobs are files below data_dir
+
+
+class MailboxSection(Section):
+    """[[mailbox]]: an address we receive for, and the queue where its tickets live."""
+
+    address: MailAddress
+    name: Text | None = None  # the display name of our mail; [helpdesk].name by default
+    queue: Text = "support"
+    aliases: tuple[MailAddress, ...] = ()
+    language: Language | None = None  # [helpdesk].language by default
+
+
+class AgentSection(Section):
+    """[[agent]]: someone who answers tickets."""
+
+    address: MailAddress
+    aliases: tuple[MailAddress, ...] = ()
+    name: str = ""
+    queues: tuple[Text, ...] = ()  # empty: all queues
+    lead: StrictBool = False
+    signature: str = ""
+
+
+class WebSection(Section):
+    """[web]: the read-only pages; an empty `listen` turns them off."""
+
+    listen: ListenOrNone = Endpoint("127.0.0.1", 8025)
+
+
+class TrustSection(Section):
+    """[trust]: what an agent's mail must prove."""
+
+    authserv_id: str = ""
+    require: Literal["auto", "strict"] = "auto"
+    reply_domain: Domain | None = None
+
+
+class AgentsSection(Section):
+    """[agents]: how agents' answers leave."""
+
+    undo_seconds: Count = 0
+    collision: Literal["hold", "send"] = "hold"
+
+
+class LimitsSection(Section):
+    """[limits]: what one mail, one client and one parse may cost."""
+
+    max_size: Size = 25 << 20  # octets of one mail
+    recipients: Positive = 100  # of one SMTP transaction
+    connections: Positive = 200
+    connections_per_ip: Positive = 20
+    parse_seconds: Positive = 5
+    parse_memory: Size = 512 << 20  # octets
+    max_cc: Count = 10  # CC addresses taken over from one mail
+
+
+class RetentionSection(Section):
+    """[retention]: days until something is removed; 0 keeps it for ever."""
+
+    ignored_days: Count = 30
+    quarantined_days: Count = 90
+    closed_days: Count = 0
+
+
+class SlaSection(Section):
+    """[sla]: time until the first answer and until the solution, by priority."""
+
+    hours: Mapping[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], str] = Field(
+        default_factory=dict
+    )
+    holidays: tuple[date, ...] = ()
+    answer: Mapping[str, Duration] = Field(default_factory=dict)
+    resolve: Mapping[str, Duration] = Field(default_factory=dict)
+
+
+class GateSection(Section):
+    """[gate]: caps on automatic notices to people who are no agents; 0 is no cap.
+
+    Counted: confirmation, assignment, status, closure. Answers and copies carry a person's words
+    and are never capped; neither are notices to agents.
+    """
+
+    per_address_hour: Count = 3
+    per_address_day: Count = 10
+    total_hour: Count = 500
+
+
+class TicketsSection(Section):
+    """[tickets]: the life cycle and the words that tickets are sorted by."""
+
+    statuses: tuple[Text, ...] = tuple(TRANSITIONS)
+    initial: Text = "new"
+    active: Text = "open"  # set when a customer writes again
+    pending: Text = "waiting"  # set when an agent has answered
+    resolved: Text = "resolved"
+    closed: Text = "closed"
+    transitions: Mapping[str, tuple[Text, ...]] = Field(default_factory=dict)
+    priorities: tuple[Text, ...] = ("low", "normal", "high", "urgent")
+    default_priority: Text = "normal"
+    categories: tuple[Text, ...] = ()  # empty: any word is a category
+    groups: Mapping[str, tuple[MailAddress, ...]] = Field(default_factory=dict)
+    reopen_days: Count = 14
+    autoclose_days: Count = 0  # 0: never
+
+    def table(self) -> Mapping[str, tuple[str, ...]]:
+        """From each status to those it may change to.
+
+        Without [tickets.transitions] the default life cycle, or, with statuses of one's own,
+        every change.
+        """
+        if self.transitions:
+            return self.transitions
+        if self.statuses == tuple(TRANSITIONS):
+            return TRANSITIONS
+        return {old: tuple(s for s in self.statuses if s != old) for old in self.statuses}
+
+
+class Config(Section):
+    """All of config.toml. Paths are absolute, addresses have their domain in lower case."""
+
+    helpdesk: HelpdeskSection
+    database: DatabaseSection = DatabaseSection()
+    mailbox: tuple[MailboxSection, ...] = ()
+    agent: tuple[AgentSection, ...] = ()
+    smtp: tuple[SmtpSection, ...] = ()
+    imap: tuple[ImapSection, ...] = ()
+    relay: tuple[RelaySection, ...] = ()
+    web: WebSection = WebSection()
+    trust: TrustSection = TrustSection()
+    agents: AgentsSection = AgentsSection()
+    limits: LimitsSection = LimitsSection()
+    retention: RetentionSection = RetentionSection()
+    sla: SlaSection = SlaSection()
+    gate: GateSection = GateSection()
+    tickets: TicketsSection = TicketsSection()
+
+    def database_url(self) -> str:
+        """The URL for SQLAlchemy; `sqlite` becomes `data_dir/mailgate.db`."""
+        if self.database.url == "sqlite":
+            return f"sqlite:///{self.helpdesk.data_dir / 'mailgate.db'}"
+        return self.database.url
