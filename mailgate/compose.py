@@ -1,0 +1,249 @@
+"""A notice, a ticket and a language in; a mail out, with its bytes fixed once and for ever.
+
+compose() asks nobody anything: the time and the random token of the Message-ID are given, so the
+same context always gives the same bytes. What a notice may say to whom is decided here and not in
+the templates, so that an operator's own template cannot give away more than ours do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from mailgate import journal
+from mailgate.core.decision import Notice, Outgoing, Recipient
+from mailgate.core.people import Author, Mailbox
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import TicketView
+from mailgate.mime import (
+    NAME_MAX,
+    Part,
+    address_header,
+    body,
+    body_text,
+    header,
+    header_text,
+    id_header,
+    message_ids,
+)
+from mailgate.render import Markup, Rendered, Renderer
+
+MAX_REFERENCES = 20
+
+# A person's words: a machine only carries them (RFC 3834, section 5 speaks of the others).
+HUMAN = frozenset({Notice.ANSWER, Notice.COPY})
+TO_AGENTS = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
+_WITH_MESSAGE = HUMAN | TO_AGENTS
+
+_RE = re.compile(r"\s*(?:re|aw|sv|vs|antw|rif|rép|res|odp)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeContext:
+    """Everything a notice is made from, apart from templates and policy."""
+
+    ticket: TicketView
+    recipients: tuple[Recipient, ...]
+    mailbox: Mailbox  # the queue's: From, Reply-To and envelope sender
+    now: datetime  # UTC-aware
+    token: str  # random, of letters and digits; makes the Message-ID unique
+    language: str = ""  # "" is the ticket's
+    author: Author | None = None  # of the message shown
+    message: str = ""  # its visible text
+    html: str = ""  # the same as SAFE HTML (render.safe_html), or "": the text is shown
+    attachments: tuple[Part, ...] = ()
+    in_reply_to: str = ""  # Message-ID of the mail this one answers
+    references: tuple[str, ...] = ()  # oldest first, without in_reply_to
+    old: str = ""  # status or assignee before
+    new: str = ""  # status or assignee now; "" is the ticket's
+    note: str = ""  # internal words; only agents ever see them
+    copies: tuple[str, ...] = ()  # participants who have the message already
+    proven: bool = False  # the requester's address is known to be theirs: may be quoted back
+    reply_to: Mapping[str, str] = field(default_factory=dict)  # recipient -> own reply address
+
+
+def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Policy) -> Outgoing:
+    """The final mail. Raises render.TemplateFailure when not even English can be rendered."""
+    number = ctx.ticket.number
+    words = renderer.notice(
+        ctx.language or ctx.ticket.language, notice.value, variables(notice, ctx, policy)
+    )
+    for failure in words.failures:
+        journal.trouble(what="template", error=failure, ticket=number, used=words.language)
+    message_id = f"<mg.{number}.{ctx.token}@{policy.domain}>"
+    parts = ctx.attachments if notice in _WITH_MESSAGE else ()
+    raw = b"".join(
+        (
+            address_header("From", ctx.mailbox.address, _from_name(notice, ctx, policy)),
+            header("Subject", _subject(words, number, policy)),
+            header("Date", format_datetime(ctx.now.astimezone(UTC))),
+            id_header("Message-ID", (message_id,)),
+            _threading(ctx, policy),
+            _marks(notice, words, policy),
+            body(words.text, words.html, parts, message_id),
+        )
+    )
+    return Outgoing(
+        notice=notice,
+        ticket=number,
+        message_id=message_id,
+        # RFC 3834, 3.3 would let an automatic answer leave with the null sender. We keep the
+        # queue's address so that a bounce comes home to the outbox row and a dead address is
+        # noticed; it cannot loop, as nothing automatic is ever sent in answer to a bounce.
+        mail_from=ctx.mailbox.address,
+        raw=raw,
+        heads={to.address: _head(to, ctx) for to in ctx.recipients},
+        automatic=notice not in HUMAN,
+    )
+
+
+def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, object]:
+    """What the notice's template may use: text of one line, but for `message*` and `signature`.
+
+    docs/templates.md lists the names; render.SAMPLES holds a sample of each.
+    """
+    ticket, team = ctx.ticket, _team(ctx, policy)
+    status = (ctx.new if notice in (Notice.STATUS, Notice.CLOSURE) else "") or ticket.status
+    assignee = (ctx.new if notice is Notice.ASSIGNMENT else "") or ticket.assignee
+    lines = {
+        "subject": _base_subject(ticket.subject, ticket.number, policy),
+        "team": team,
+        "company": policy.name,
+        "mailbox": ctx.mailbox.address,
+        "queue": ticket.queue,
+        "category": ticket.category,
+        "priority": ticket.priority,
+        "status": status,
+        "old_status": ctx.old if notice in (Notice.STATUS, Notice.CLOSURE) else "",
+        "requester": ticket.requester,
+        "assignee": _person(assignee, policy),
+        "author": _author_name(ctx, policy),
+        "author_address": ctx.author.address if ctx.author and not _by_agent(ctx, policy) else "",
+        "note": ctx.note if notice in TO_AGENTS else "",
+    }
+    # No words of a sender who is nobody we know go back to the address they gave: else anyone
+    # could have us mail anything to anyone.
+    if notice is Notice.CONFIRMATION or not (ctx.proven or notice in _WITH_MESSAGE):
+        lines |= dict.fromkeys(("subject", "requester", "author", "author_address"), "")
+    shown = notice in _WITH_MESSAGE
+    return {
+        **{name: header_text(value) for name, value in lines.items()},
+        "number": ticket.number,
+        "signature": body_text(_signature(ctx, policy)).strip(),
+        "message": body_text(ctx.message).strip() if shown else "",
+        "message_html": Markup(body_text(ctx.html) if shown else ""),
+        "copies": _copies(ctx, policy) if notice in HUMAN else (),
+        "attachments": tuple(header_text(p.filename) for p in ctx.attachments) if shown else (),
+    }
+
+
+# --- who is who ----------------------------------------------------------------------------
+
+
+def _team(ctx: NoticeContext, policy: Policy) -> str:
+    return ctx.mailbox.name or policy.name or ctx.mailbox.address
+
+
+def _by_agent(ctx: NoticeContext, policy: Policy) -> bool:
+    author = ctx.author
+    return author is not None and bool(author.agent or policy.agent_for(author.address))
+
+
+def _person(address: str, policy: Policy) -> str:
+    """An agent's name; never the private address, which customers may read."""
+    agent = policy.agent_for(address)
+    return agent.name if agent else "" if "@" in address else address
+
+
+def _author_name(ctx: NoticeContext, policy: Policy) -> str:
+    author = ctx.author
+    if author is None:
+        return ""
+    if _by_agent(ctx, policy):
+        agent = author.agent or policy.agent_for(author.address)
+        return (agent.name if agent else "") or _team(ctx, policy)
+    # A name that looks like an address would speak for somebody else.
+    honest = author.name and not re.search(r"[@<>]", author.name)
+    return author.name if honest else author.address.partition("@")[0]
+
+
+def _signature(ctx: NoticeContext, policy: Policy) -> str:
+    if ctx.author is None or not _by_agent(ctx, policy):
+        return ""
+    agent = ctx.author.agent or policy.agent_for(ctx.author.address)
+    own = agent.signature if agent else ""
+    names = dict.fromkeys((_author_name(ctx, policy), _team(ctx, policy)))
+    return own or "\n".join(header_text(name) for name in names if name)
+
+
+def _copies(ctx: NoticeContext, policy: Policy) -> tuple[str, ...]:
+    """Everyone the message went to, agents apart; empty when it went to one person only."""
+    sent = (to.address for to in ctx.recipients if to.role != "agent")
+    everyone = dict.fromkeys(address.lower() for address in (*sent, *ctx.copies))
+    known = [a for a in everyone if not policy.agent_for(a) and not policy.own(a)]
+    return tuple(header_text(address) for address in known) if len(known) > 1 else ()
+
+
+# --- headers -------------------------------------------------------------------------------
+
+
+def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
+    team = _team(ctx, policy)
+    name = header_text(_author_name(ctx, policy), NAME_MAX) if notice in _WITH_MESSAGE else ""
+    if not name or name == team:
+        return team
+    # A customer's words must not look like an agent's, whatever name the customer chose.
+    return f"{name} ({team})" if _by_agent(ctx, policy) else f"{name} via {team}"
+
+
+def _base_subject(subject: str, number: int, policy: Policy) -> str:
+    """The subject without this ticket's tags and without "Re:" in front."""
+    tags = "|".join(re.escape(tag) for tag in ("", policy.subject_tag, *policy.old_tags))
+    line = header_text(re.sub(rf"\[(?:{tags})#{number}\]", " ", header_text(subject)))
+    while (answer := _RE.match(line)) is not None:
+        line = line[answer.end() :].strip()
+    return line
+
+
+def _subject(words: Rendered, number: int, policy: Policy) -> str:
+    line = header_text(words.subject)
+    again = "Re: " if _RE.match(line) else ""
+    return f"{again}[{policy.subject_tag}#{number}] {_base_subject(line, number, policy)}".strip()
+
+
+def _threading(ctx: NoticeContext, policy: Policy) -> bytes:
+    """In-Reply-To and References; the ticket's own pseudo id comes first and joins all its mails.
+
+    It proves nothing: anyone can guess it.
+    """
+    root = f"<mg.{ctx.ticket.number}@{policy.domain}>"
+    parent = message_ids((ctx.in_reply_to,))
+    line = [i for i in message_ids(ctx.references) if i not in (root, *parent)]
+    recent = line[-(MAX_REFERENCES - 2) :]
+    return id_header("In-Reply-To", parent) + id_header("References", (root, *recent, *parent))
+
+
+def _marks(notice: Notice, words: Rendered, policy: Policy) -> bytes:
+    marks = header("Content-Language", words.language)
+    marks += header("X-Mailgate-Loop", policy.instance or policy.domain)
+    if notice in HUMAN:
+        return marks
+    how = "auto-replied" if notice is Notice.CONFIRMATION else "auto-generated"
+    return b"".join(
+        (
+            marks,
+            header("Auto-Submitted", how),
+            header("X-Auto-Response-Suppress", "All"),
+            header("Precedence", "bulk"),
+        )
+    )
+
+
+def _head(to: Recipient, ctx: NoticeContext) -> bytes:
+    own = ctx.reply_to.get(to.address, ctx.mailbox.address)
+    return address_header("To", to.address) + address_header(
+        "Reply-To", own, ctx.mailbox.name if own == ctx.mailbox.address else ""
+    )

@@ -1,0 +1,56 @@
+"""Sample data for `check` and previews: every variable a notice's template may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from markupsafe import Markup
+
+MARK = "<mg-hostile"
+_HOSTILE = f'{MARK} onload="alert(1)">{{{{ 7*7 }}}}{{% for x in y %}}\u202e"&\'--></title><script>'
+
+_PLAIN: Mapping[str, object] = MappingProxyType(
+    {
+        "number": 1042,
+        "subject": "The printer in room 12 is jammed",
+        "team": "Support",
+        "company": "Example Ltd",
+        "mailbox": "support@example.org",
+        "queue": "support",
+        "category": "hardware",
+        "priority": "high",
+        "status": "open",
+        "old_status": "new",
+        "requester": "bob@example.net",
+        "assignee": "Ana",
+        "author": "Bob Miller",
+        "author_address": "bob@example.net",
+        "signature": "Ana\nExample Ltd",
+        "message": "Hello,\n\nit says “paper jam”, but there is none.\n\nBob",
+        "message_html": Markup("<p>Hello,</p><p>it says <b>paper jam</b>.</p>"),
+        "note": "Known fault, see the manual.",
+        "copies": ("carol@example.net", "dave@example.com"),
+        "attachments": ("photo.jpg",),
+    }
+)
+
+
+def _all(text: str) -> Mapping[str, object]:
+    """The plain sample with every text replaced: what a sender can make of our fields."""
+    replaced: dict[str, object] = {}
+    for key, value in _PLAIN.items():
+        if isinstance(value, Markup):
+            replaced[key] = Markup()
+        elif isinstance(value, str):
+            replaced[key] = text
+        elif isinstance(value, tuple):
+            replaced[key] = (text,) if text else ()
+        else:
+            replaced[key] = value
+    return MappingProxyType(replaced)
+
+
+SAMPLES: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {"plain": _PLAIN, "hostile": _all(_HOSTILE), "empty": _all("")}
+)
