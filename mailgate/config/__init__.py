@@ -29,6 +29,7 @@ from mailgate.config.policies import policy
 from mailgate.config.problems import ConfigError, Problem
 from mailgate.config.reading import find, load
 from mailgate.config.rulesfile import load_rules
+from mailgate.config.starter import starter
 
 __all__ = [
     "AgentSection",
@@ -57,6 +58,7 @@ __all__ = [
     "load",
     "load_rules",
     "policy",
+    "starter",
     "template_languages",
     "warnings",
 ]
