@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smtp_rig import Client, Rig
 
 from mailgate.sources.smtp import Limits, Wire
+from tests.shell.smtp_rig import Client, Rig
 
 DIALOGS = sorted((Path(__file__).parent / "dialogs").glob("*.txt"))
 LIMITS = {field.name for field in fields(Limits)}

@@ -11,10 +11,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from smtp_rig import Rig
 
 from mailgate.core.mail import Inbound
 from mailgate.sources.smtp import Limits, Wire
+from tests.shell.smtp_rig import Rig
 
 TROUBLE = "451 4.3.0 Temporary trouble, please try again later"
 

@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from smtp_rig import Client, Rig
 
 from mailgate.sources.passwords import Logins, hash_password
 from mailgate.sources.smtp import Limits, server_tls
+from tests.shell.smtp_rig import Client, Rig
 
 USERS = {"agent@example.org": hash_password("correct horse"), "Ünï": hash_password("pässwörd")}
 
