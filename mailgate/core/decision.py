@@ -228,6 +228,7 @@ class Attempt:
     at: datetime
     uncertain: bool = False  # the connection was lost between the final dot and the answer
     route: str = ""
+    about_us: bool = False  # said before the recipient was named: it judges our set-up, not them
 
 
 class CopyState(StrEnum):
@@ -251,3 +252,4 @@ class Fate:
 
     state: CopyState
     due: datetime | None = None
+    reason: str = ""  # why it ended without having been sent
