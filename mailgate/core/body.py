@@ -68,9 +68,9 @@ def _quoted(text: str, depth: int) -> str:
 
 def _plain(node: Node, words: Words) -> str:
     """The text of a text/* part, lines ending in LF."""
-    done = decode(node.octets(), node.params.get("charset", ""))
-    if done.defect:
-        words.defects.add(done.defect)
+    data, broken = node.content()
+    done = decode(data, node.params.get("charset", ""))
+    words.defects |= {d for d in (broken, done.defect) if d}
     text = scrub(done.text.replace("\r\n", "\n").replace("\r", "\n"))
     if node.kind == "text/plain" and node.params.get("format", "").lower() == "flowed":
         text = unflow(text, node.params.get("delsp", "").lower() == "yes")

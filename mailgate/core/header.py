@@ -24,6 +24,7 @@ _TRASH = re.compile(rb"[\x00\x0b\x0c\r\x1c-\x1e]")
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN = re.compile(r"[ \t\r\n]*")
 _Q = re.compile(rb"=([0-9A-Fa-f]{2})")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _ID = re.compile(r"<([^<>]{1,996})>")
 
 
@@ -191,7 +192,8 @@ def _unquote(text: str) -> str:
     text = text.strip(" \t\r\n")
     if not text.startswith('"'):
         return text
-    body = text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:]
+    match = _QUOTED.match(text)
+    body = match[1] if match else text[1:]
     return re.sub(r"\\(.)", lambda m: m[1] if m[1] in '\\"' else m[0], body)
 
 

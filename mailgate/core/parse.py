@@ -7,7 +7,8 @@ The standard library's compat32 parser finds the parts. What had to be mended is
 from-missing, from-several, from-ambiguous: no single author (`sender` is None) · to-, cc-,
 reply-to-ambiguous · message-id-missing, message-id-repaired · date-invalid · header-broken,
 header-cut, headers-dropped, header-controls · charset-unknown, charset-guessed, charset-broken ·
-mime-cut, mime-no-parts, mime-no-boundary, mime-broken, base64-broken · html-too-large ·
+mime-cut, mime-no-parts, mime-no-boundary, mime-broken, base64-broken,
+uuencode-broken · html-too-large ·
 text-html-differ, text-cut · parsed-in-fallback: mail-parser failed, the standard library read the
 addresses · too-complex, parser-failed: only the top headers could be read.
 """
@@ -213,12 +214,14 @@ def _charset(top: mime.Node) -> str:
     return next((label for label in found if label), "")
 
 
-def _attachments(top: mime.Node, used: set[int]) -> tuple[Attachment, ...]:
+def _attachments(top: mime.Node, words: body.Words) -> tuple[Attachment, ...]:
+    """Every leaf that is not body; defects of their encoding go to `words`."""
     out: list[Attachment] = []
     for node in top.walk():
-        if node.index in used or node.children or node.kind.startswith("multipart/"):
+        if node.index in words.used or node.children or node.kind.startswith("multipart/"):
             continue
-        data = node.octets()
+        data, broken = node.content()
+        words.defects |= {broken} if broken else set()
         inline = node.disposition == "inline" or (
             bool(node.content_id) and node.disposition != "attachment"
         )
@@ -246,11 +249,12 @@ def _whole(raw: bytes, head: Head) -> ParsedMail:
         words.defects.add("text-cut")
     if text and words.html and words.both and body.disagree(text, words.html):
         words.defects.add("text-html-differ")
+    attachments = _attachments(top, words)
     return replace(
         mail,
         text=text,
         html=words.html,
-        attachments=_attachments(top, words.used),
+        attachments=attachments,
         reports=report.reports(top),
         reported_id=report.reported_id(top),
         defects=_unique(*mail.defects, *broken, *sorted(words.defects)),
