@@ -36,12 +36,18 @@ class BlobFolder:
     def write(self, digest: str, data: bytes) -> None:
         """Put the bytes on stable storage; harmless when they are there already."""
         path = self.path(digest)
-        if path.exists():
-            return
-        if not path.parent.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _sync_folder(self.root)
-        temporary = path.with_name(f"{digest}.{uuid4().hex}.tmp")
+        if not path.exists():
+            self._create(path, data)
+        # Also when another writer made the file or the folder just now: it may not have come here.
+        _sync_folder(path.parent)
+        _sync_folder(self.root)
+
+    def _create(self, path: Path, data: bytes) -> None:
+        if not self.root.exists():
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sync_folder(self.root.parent)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
         try:
             with open(temporary, "xb", opener=_private) as file:
                 file.write(data)
@@ -51,7 +57,6 @@ class BlobFolder:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
 
     def read(self, digest: str) -> bytes:
         """The bytes. Raises BlobMissing."""

@@ -46,7 +46,9 @@ class Clocks:
         c = clocks.c
         due = select(c.id).where(c.due <= now).order_by(c.due, c.id).limit(limit)
         due = due.with_for_update(skip_locked=True)
-        claim = update(clocks).where(c.id.in_(due.scalar_subquery())).values(due=now + lease)
+        # A CTE with a lock is run once; PostgreSQL may run a subquery again and take too many.
+        chosen = select(due.cte("claimable").c.id)
+        claim = update(clocks).where(c.id.in_(chosen)).values(due=now + lease)
         rows = self._conn.execute(claim.returning(c.id, c.ticket, c.kind))
         return sorted((Due(id=r.id, ticket=r.ticket, kind=r.kind) for r in rows), key=_by_id)
 

@@ -113,6 +113,10 @@ class Database:
         self._writer: AbstractContextManager[Any] = (
             threading.Lock() if self.sqlite else nullcontext()
         )
+        # SQLite reads a snapshot anyway; PostgreSQL's default shows each statement another state.
+        self._reading: dict[str, Any] = (
+            {"mailgate_read": True} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Tx]:
@@ -127,7 +131,7 @@ class Database:
     def reading(self) -> Iterator[Tx]:
         """A consistent read. Raises Unavailable."""
         with _translated(), self.engine.connect() as conn:
-            yield Tx(conn.execution_options(mailgate_read=True), self.folder)
+            yield Tx(conn.execution_options(**self._reading), self.folder)
 
     def version(self) -> str:
         """The schema revision of this database, "" when it is empty. Raises Unavailable."""

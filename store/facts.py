@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 
 from mailgate.core.decision import Facts, Keys, SentMail
 from store.people import People
-from store.schema import mail_ids, outbox, outbox_recipients
-from store.tickets import Tickets, id_key
+from store.schema import id_key, mail_ids, outbox, outbox_recipients
+from store.tickets import Tickets
 
 
 class FactFinder:

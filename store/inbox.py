@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mailgate.core.decision import Decision, Outcome, Step
 from mailgate.core.mail import Envelope
-from store.schema import contents, inbox
+from store.schema import contents, id_key, inbox
 
 
 class AlreadySettled(Exception):
@@ -85,24 +85,30 @@ class Inbox:
             rows.setdefault(arrival.source_key, _row_of(arrival))
         known = self._ids(rows)
         fresh = [row for key, row in rows.items() if key not in known]
-        if fresh:
-            dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-            insert = dialect.insert(inbox).on_conflict_do_nothing(index_elements=["source_key"])
-            self._conn.execute(insert, fresh)
-        ids = self._ids(rows) if fresh else known
-        new = {row["source_key"] for row in fresh}
+        new = self._insert(fresh) if fresh else {}
+        # What is neither known nor new was committed by another node in between.
+        raced = {key for key in rows if key not in known and key not in new}
+        ids = known | new | self._ids(raced)
         result = []
         for arrival in arrivals:
             result.append((ids[arrival.source_key], arrival.source_key in new))
-            new.discard(arrival.source_key)  # its twin in the same batch is not new
+            new.pop(arrival.source_key, None)  # its twin in the same batch is not new
         return result
 
-    def _ids(self, keys: Mapping[str, object]) -> dict[str, int]:
+    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+        insert = dialect.insert(inbox).on_conflict_do_nothing(index_elements=["source_key"])
+        made = self._conn.execute(insert.returning(inbox.c.source_key, inbox.c.id), rows)
+        return {row.source_key: row.id for row in made}
+
+    def _ids(self, keys: Collection[str]) -> dict[str, int]:
+        if not keys:
+            return {}
         query = select(inbox.c.source_key, inbox.c.id).where(inbox.c.source_key.in_(list(keys)))
         return {row.source_key: row.id for row in self._conn.execute(query)}
 
     def claim(
-        self, now: datetime, limit: int, lease: timedelta, *, only: int | None = None
+        self, now: datetime, limit: int, lease: timedelta, *, only: Collection[int] | None = None
     ) -> list[Waiting]:
         """Take up to `limit` waiting mails, oldest first, and hide them until now + lease.
 
@@ -111,10 +117,10 @@ class Inbox:
         i = inbox.c
         due = select(i.id).where(i.outcome.is_(None), i.due <= now)
         if only is not None:
-            due = due.where(i.id == only)
+            due = due.where(i.id.in_(list(only)))
         # SKIP LOCKED is for PostgreSQL; SQLite has a single writer and ignores it.
         due = due.order_by(i.id).limit(limit).with_for_update(skip_locked=True)
-        claimed = update(inbox).where(i.id.in_(due.scalar_subquery()))
+        claimed = update(inbox).where(i.id.in_(select(due.cte("claimable").c.id)))
         rows = self._conn.execute(
             claimed.values(due=now + lease, attempts=i.attempts + 1).returning(inbox)
         )
@@ -130,17 +136,25 @@ class Inbox:
         waiting = update(inbox).where(inbox.c.id.in_(ids), inbox.c.outcome.is_(None))
         self._conn.execute(waiting.values(values))
 
-    def first_with(self, fingerprint: str, inbox_id: int) -> int | None:
-        """Claim a content for an inbox row; returns the row that had it first, or None.
+    def release_all(self, now: datetime) -> int:
+        """Give every claim back; only for a node that knows it is alone. Returns how many."""
+        claimed = update(inbox).where(inbox.c.outcome.is_(None), inbox.c.due > now)
+        return int(self._conn.execute(claimed.values(due=now)).rowcount)
 
-        Two workers that meet the same content wait for each other here, on both databases.
+    def first_with(self, key: str, also: str, inbox_id: int) -> int | None:
+        """Claim a content (by `key`, a sha256) for a row; returns the row that had it first.
+
+        A content claimed for the first time is made known under `also` too. Two workers that
+        meet the same content wait for each other here, on both databases.
         """
         dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(contents).values(fingerprint=fingerprint, inbox=inbox_id)
-        done = self._conn.execute(insert.on_conflict_do_nothing())
-        if done.rowcount == 1:
+        insert = dialect.insert(contents).on_conflict_do_nothing()
+        row = {"fingerprint": key, "inbox": inbox_id}
+        if self._conn.execute(insert.values(row)).rowcount == 1:
+            if also != key:
+                self._conn.execute(insert.values({"fingerprint": also, "inbox": inbox_id}))
             return None
-        query = select(contents.c.inbox).where(contents.c.fingerprint == fingerprint)
+        query = select(contents.c.inbox).where(contents.c.fingerprint == key)
         first = int(self._conn.execute(query).scalar_one())
         return None if first == inbox_id else first
 
@@ -150,7 +164,7 @@ class Inbox:
             return None
         i = inbox.c
         query = select(func.min(i.id)).where(
-            i.message_id.in_(ids), i.outcome.is_(None), i.id < before
+            i.message_id.in_([id_key(one) for one in ids]), i.outcome.is_(None), i.id < before
         )
         return self._conn.execute(query).scalar()
 
@@ -196,7 +210,7 @@ class Inbox:
         """Rows by Message-ID or outcome, newest first."""
         query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
         if message_id:
-            query = query.where(inbox.c.message_id == message_id)
+            query = query.where(inbox.c.message_id == id_key(message_id))
         if outcome:
             query = query.where(inbox.c.outcome == outcome.value)
         return [_settled(row) for row in self._conn.execute(query)]
@@ -214,7 +228,7 @@ def _row_of(arrival: Arrival) -> dict[str, Any]:
         "source_key": arrival.source_key,
         "digest": arrival.digest,
         "fingerprint": arrival.fingerprint,
-        "message_id": arrival.message_id,
+        "message_id": id_key(arrival.message_id),
         "mail_from": arrival.envelope.mail_from,
         "rcpt_tos": list(arrival.envelope.rcpt_tos),
         "peer": arrival.envelope.peer,

@@ -148,10 +148,14 @@ class Outbox:
         )
 
     def record(self, recipient: int, attempt: Attempt, fate: Fate) -> None:
-        """Write what became of an attempt."""
+        """Write what became of an attempt.
+
+        A copy that was sent stays sent: a mailer that outlived its lease cannot call it back.
+        """
+        r = outbox_recipients.c
         self._conn.execute(
             update(outbox_recipients)
-            .where(outbox_recipients.c.id == recipient)
+            .where(r.id == recipient, r.state != CopyState.SENT.value)
             .values(
                 state=fate.state.value,
                 due=fate.due,
@@ -180,8 +184,9 @@ class Outbox:
             )
 
     def retry(self, outbox_ids: Collection[int], now: datetime) -> int:
-        """Make copies that are not sent or cancelled due now; returns how many."""
-        return self._change(outbox_ids, CopyState.PENDING, now, due=now, not_in=(CopyState.SENT,))
+        """Make copies due now that are neither sent nor cancelled; returns how many."""
+        ended = (CopyState.SENT, CopyState.CANCELLED)
+        return self._change(outbox_ids, CopyState.PENDING, now, due=now, not_in=ended)
 
     def cancel(self, outbox_ids: Collection[int], now: datetime) -> int:
         """Never send what is not sent yet; returns how many copies."""
@@ -208,14 +213,25 @@ class Outbox:
         )
         return int(done.rowcount)
 
-    def automatic_since(self, address: str, since: datetime) -> int:
-        """How many automatic mails were queued for an address since then."""
+    def automatic_since(self, address: str, since: datetime, *, by_mail: bool) -> int:
+        """How many automatic mails were queued for an address since then.
+
+        `by_mail` counts only those that an incoming mail set off.
+        """
         r = outbox_recipients.c
         query = (
             select(func.count())
             .select_from(outbox_recipients.join(outbox))
             .where(r.address == address, r.queued >= since, outbox.c.automatic.is_(True))
         )
+        if by_mail:
+            query = query.where(outbox.c.inbox.is_not(None))
+        return int(self._conn.execute(query).scalar_one())
+
+    def automatic_total(self, since: datetime, limit: int) -> int:
+        """How many automatic mails were queued since then, counted up to `limit`."""
+        found = select(outbox.c.id).where(outbox.c.created >= since, outbox.c.automatic.is_(True))
+        query = select(func.count()).select_from(found.limit(limit).subquery())
         return int(self._conn.execute(query).scalar_one())
 
     def next_due(self) -> datetime | None:

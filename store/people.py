@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mailgate.core.mail import Address
 from store.schema import people
@@ -18,13 +19,16 @@ class People:
 
     def ensure(self, address: Address, now: datetime, *, language: str = "") -> int:
         """The id of a person, made on first sight; a name or language we lacked is filled in."""
-        found = self._conn.execute(select(people).where(people.c.address == address.addr)).first()
+        known = select(people).where(people.c.address == address.addr)
+        found = self._conn.execute(known).first()
         if found is None:
-            row = people.insert().values(
+            # Another node may meet the same person now: the later one waits, then finds them.
+            dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
+            row = dialect.insert(people).values(
                 address=address.addr, name=address.name, language=language, created=now
             )
-            key = self._conn.execute(row).inserted_primary_key
-            return int(key[0]) if key else 0
+            self._conn.execute(row.on_conflict_do_nothing(index_elements=["address"]))
+            found = self._conn.execute(known).one()
         news = {}
         if address.name and not found.name:
             news["name"] = address.name

@@ -83,6 +83,14 @@ def _ref(name: str, target: str, *, nullable: bool = False, **kw: Any) -> Column
     return Column(name, Id, ForeignKey(target), nullable=nullable, **kw)
 
 
+def id_key(message_id: str) -> str:
+    """A Message-ID as it is indexed: RFC 5322 ids are short, those of robots need not be.
+
+    PostgreSQL takes no index entry over 2,704 bytes.
+    """
+    return message_id[:300]
+
+
 settings = Table(
     "settings",
     metadata,
@@ -271,6 +279,7 @@ outbox = Table(
     _ref("inbox", "inbox.id", nullable=True, index=True),  # the mail that caused it
     Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False),
     _time("created"),
+    Index(None, "created"),
 )
 
 outbox_recipients = Table(

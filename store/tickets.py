@@ -18,6 +18,7 @@ from store.people import People
 from store.schema import (
     attachments,
     events,
+    id_key,
     links,
     mail_ids,
     messages,
@@ -48,11 +49,6 @@ COLUMNS: Mapping[str, str] = {
     "language": "language",
     "resolution": "resolution",
 }
-
-
-def id_key(message_id: str) -> str:
-    """A Message-ID as it is indexed: RFC 5322 ids are short, those of robots need not be."""
-    return message_id[:300]
 
 
 class Tickets:

@@ -18,6 +18,7 @@ from mailgate.config.fields import (
     Duration,
     Endpoint,
     Language,
+    Line,
     ListenOrNone,
     MailAddress,
     Positive,
@@ -84,7 +85,7 @@ class AgentSection(Section):
 
     address: MailAddress
     aliases: tuple[MailAddress, ...] = ()
-    name: str = ""
+    name: Line = ""
     queues: tuple[Text, ...] = ()  # empty: all queues
     lead: StrictBool = False
     signature: str = ""
@@ -99,7 +100,7 @@ class WebSection(Section):
 class TrustSection(Section):
     """[trust]: what an agent's mail must prove."""
 
-    authserv_id: str = ""
+    authserv_id: Line = ""
     require: Literal["auto", "strict"] = "auto"
     reply_domain: Domain | None = None
 
@@ -116,7 +117,7 @@ class LimitsSection(Section):
 
     max_size: Size = 25 << 20  # octets of one mail
     recipients: Positive = 100  # of one SMTP transaction
-    connections: Positive = 200
+    connections: Positive = 500
     connections_per_ip: Positive = 20
     parse_seconds: Positive = 5
     parse_memory: Size = 512 << 20  # octets
@@ -143,15 +144,18 @@ class SlaSection(Section):
 
 
 class GateSection(Section):
-    """[gate]: caps on automatic notices to people who are no agents; 0 is no cap.
+    """[gate]: caps on automatic notices to people who are no agents; 0 lets none out.
 
-    Counted: confirmation, assignment, status, closure. Answers and copies carry a person's words
-    and are never capped; neither are notices to agents.
+    Counted: confirmation, assignment, status, closure. The per_address caps are for notices that
+    an incoming mail set off, `changes_hour` is for those that an agent's change set off. Answers
+    and copies carry a person's words and are never capped; neither are notices to agents.
     """
 
     per_address_hour: Count = 3
     per_address_day: Count = 10
+    changes_hour: Count = 30  # to one address
     total_hour: Count = 500
+    confirm_cc: StrictBool = True  # a confirmation to the CC list too
 
 
 class TicketsSection(Section):

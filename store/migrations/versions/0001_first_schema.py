@@ -267,6 +267,7 @@ def create_tables() -> None:
         sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
     )
     op.create_index(op.f("ix_outbox_inbox"), "outbox", ["inbox"], unique=False)
+    op.create_index(op.f("ix_outbox_created"), "outbox", ["created"], unique=False)
     op.create_index(op.f("ix_outbox_ticket"), "outbox", ["ticket"], unique=False)
     op.create_table(
         "attachments",

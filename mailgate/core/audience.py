@@ -1,0 +1,148 @@
+"""Who gets what: the table of docs/design.md, section "Who is told", as code.
+
+Minus, always: the author; our own addresses; whoever muted the ticket. Minus, where a person's
+words are passed on: whoever already stood in To or CC of the mail itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.people import Agent
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import TicketView
+
+
+class Happening(StrEnum):
+    """What there is to tell."""
+
+    OPENED = "opened"
+    CUSTOMER_WROTE = "customer-wrote"
+    AGENT_ANSWERED = "agent-answered"
+    NOTE = "note"
+    ASSIGNED = "assigned"
+    STATUS = "status"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """Which notice each circle gets; None: nothing."""
+
+    requester: Notice | None = None
+    cc: Notice | None = None
+    assignee: Notice | None = None
+    queue: Notice | None = None  # the queue's agents, when nobody is assigned
+    words: bool = False  # passes on a person's words
+
+
+AUDIENCE: Mapping[Happening, Telling] = {
+    Happening.OPENED: Telling(
+        requester=Notice.CONFIRMATION,
+        cc=Notice.CONFIRMATION,
+        assignee=Notice.AGENT_ASSIGNED,
+        queue=Notice.AGENT_NEW,
+    ),
+    Happening.CUSTOMER_WROTE: Telling(
+        requester=Notice.COPY,
+        cc=Notice.COPY,
+        assignee=Notice.AGENT_MESSAGE,
+        queue=Notice.AGENT_MESSAGE,
+        words=True,
+    ),
+    Happening.AGENT_ANSWERED: Telling(
+        requester=Notice.ANSWER, cc=Notice.ANSWER, assignee=Notice.AGENT_MESSAGE, words=True
+    ),
+    Happening.NOTE: Telling(assignee=Notice.AGENT_MESSAGE, words=True),
+    Happening.ASSIGNED: Telling(
+        requester=Notice.ASSIGNMENT, cc=Notice.ASSIGNMENT, assignee=Notice.AGENT_ASSIGNED
+    ),
+    Happening.STATUS: Telling(requester=Notice.STATUS, cc=Notice.STATUS),
+    Happening.CLOSED: Telling(requester=Notice.CLOSURE, cc=Notice.CLOSURE),
+}
+
+
+def tell(
+    happening: Happening,
+    ticket: TicketView,
+    policy: Policy,
+    *,
+    author: str = "",
+    present: frozenset[str] = frozenset(),
+) -> tuple[Notify, ...]:
+    """The notices for a happening; `present` are the addresses in To and CC of the mail."""
+    telling = AUDIENCE[happening]
+    wanted: dict[Notice, list[Recipient]] = {}
+    circles = (
+        (telling.requester, _requester(ticket)),
+        (telling.cc, _copied(ticket)),
+        *_agents(telling, ticket, policy),
+    )
+    for notice, people in circles:
+        if notice:
+            wanted.setdefault(notice, []).extend(people)
+    taken: set[str] = set()
+    result = []
+    for notice, people in wanted.items():
+        to: list[Recipient] = []
+        left_out: list[Recipient] = []
+        for person in people:
+            why = _why_not(
+                person, ticket, policy, author, present if telling.words else frozenset()
+            )
+            if person.address in taken:
+                continue
+            taken.add(person.address)
+            (left_out if why else to).append(_because(person, why) if why else person)
+        if to or left_out:
+            result.append(Notify(notice=notice, to=tuple(to), left_out=tuple(left_out)))
+    return tuple(result)
+
+
+def _requester(ticket: TicketView) -> list[Recipient]:
+    if not ticket.requester:
+        return []
+    return [Recipient(address=ticket.requester, role="requester", why="requester")]
+
+
+def _copied(ticket: TicketView) -> list[Recipient]:
+    return [Recipient(address=a, role="cc", why="on the CC list") for a in ticket.cc]
+
+
+def _agents(
+    telling: Telling, ticket: TicketView, policy: Policy
+) -> tuple[tuple[Notice | None, list[Recipient]], ...]:
+    if ticket.assignee:
+        return ((telling.assignee, [_agent(ticket.assignee, "assigned")]),)
+    if ticket.group:
+        members = policy.groups.get(ticket.group, ())
+        return ((telling.assignee, [_agent(m, f"group {ticket.group}") for m in members]),)
+    on_queue: list[Agent] = list(policy.agents_of(ticket.queue))
+    return ((telling.queue, [_agent(a.address, f"queue {ticket.queue}") for a in on_queue]),)
+
+
+def _agent(address: str, why: str) -> Recipient:
+    return Recipient(address=address, role="agent", why=why)
+
+
+def _because(person: Recipient, why: str) -> Recipient:
+    return Recipient(address=person.address, role=person.role, why=why)
+
+
+def _why_not(
+    person: Recipient, ticket: TicketView, policy: Policy, author: str, present: frozenset[str]
+) -> str:
+    address = person.address.lower()
+    writer = policy.agent_for(author)
+    if address == author.lower() or (writer and writer == policy.agent_for(address)):
+        return "wrote it"
+    if policy.own(address):
+        return "our own address"
+    if person.address in ticket.muted:
+        return "muted this ticket"
+    if address in present:
+        return "already in To or CC of the mail"
+    return ""

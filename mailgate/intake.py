@@ -1,0 +1,143 @@
+"""The one way in: bytes and envelope go to stable storage, then the source may acknowledge.
+
+Many deliveries share one commit: whatever piles up while one commit runs goes into the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import UTC, datetime
+
+from mailgate import journal
+from mailgate.core.mail import Envelope, Inbound
+from mailgate.core.peek import peek
+from store.database import Database, Unavailable
+from store.inbox import Arrival
+
+MAX_GROUP = 200  # deliveries in one commit
+MAX_GROUP_BYTES = 32 * 1024 * 1024
+
+
+class Closed(Exception):
+    """Intake is shutting down; the source must not acknowledge."""
+
+
+def commit(database: Database, deliveries: Sequence[Inbound]) -> list[tuple[int, bool]]:
+    """Commit deliveries in one transaction; returns (inbox id, whether it is new) in order.
+
+    Raises Unavailable (or OSError from the blob folder): nothing of it was taken then.
+    """
+    now = datetime.now(UTC)
+    with database.transaction() as tx:
+        digests = tx.blobs.put_many([d.raw for d in deliveries], now)
+        arrivals = [_arrival(d, digest) for d, digest in zip(deliveries, digests, strict=True)]
+        return tx.inbox.add_many(arrivals)
+
+
+def _arrival(inbound: Inbound, digest: str) -> Arrival:
+    seen = peek(inbound.raw)
+    e = inbound.envelope
+    return Arrival(
+        source=_plain(inbound.source),
+        source_key=_plain(inbound.source_key),
+        digest=digest,
+        fingerprint=seen.fingerprint,
+        message_id=_plain(seen.message_id),
+        envelope=Envelope(
+            mail_from=None if e.mail_from is None else _plain(e.mail_from),
+            rcpt_tos=tuple(_plain(r) for r in e.rcpt_tos),
+            peer=_plain(e.peer),
+            helo=_plain(e.helo),
+            login=_plain(e.login),
+        ),
+        received=inbound.received,
+        live=inbound.live,
+    )
+
+
+def _plain(value: str) -> str:
+    """No NUL and no lone surrogate reaches a database: PostgreSQL and SQLite refuse them."""
+    return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+class Intake:
+    """A thread that commits deliveries in groups. `submit` may be called from any thread."""
+
+    def __init__(self, database: Database, arrived: Callable[[], None] = lambda: None) -> None:
+        """`arrived` is called after each commit, e.g. to wake the worker."""
+        self._database = database
+        self._arrived = arrived
+        self._waiting: deque[tuple[Inbound, Future[int]]] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread.start()
+
+    def submit(self, inbound: Inbound) -> Future[int]:
+        """Queue a delivery; the future gives its inbox id once it is committed.
+
+        The future raises Unavailable, OSError or Closed when the delivery was not taken.
+        """
+        future: Future[int] = Future()
+        with self._changed:
+            if self._closing:
+                future.set_exception(Closed("mailgate is shutting down"))
+            else:
+                self._waiting.append((inbound, future))
+                self._changed.notify()
+        return future
+
+    def accept(self, inbound: Inbound) -> int:
+        """Commit one delivery and return its inbox id. Raises as the future of `submit`."""
+        return self.submit(inbound).result()
+
+    def close(self) -> None:
+        """Commit what is queued, then stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while group := self._next_group():
+            self._commit(group)
+
+    def _next_group(self) -> list[tuple[Inbound, Future[int]]]:
+        with self._changed:
+            while not self._waiting and not self._closing:
+                self._changed.wait()
+            group: list[tuple[Inbound, Future[int]]] = []
+            size = 0
+            while self._waiting and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES:
+                group.append(self._waiting.popleft())
+                size += len(group[-1][0].raw)
+            return group
+
+    def _commit(self, group: list[tuple[Inbound, Future[int]]]) -> None:
+        try:
+            taken = commit(self._database, [inbound for inbound, _ in group])
+        except (Unavailable, OSError) as error:
+            journal.trouble(what="intake", error=error, deliveries=len(group))
+            _refuse(group, error)
+        except Exception as error:
+            # One delivery that the database will not have must not cost the others theirs.
+            if len(group) > 1:
+                for one in group:
+                    self._commit([one])
+                return
+            journal.trouble(what="intake", error=error, source=group[0][0].source)
+            _refuse(group, error)
+        else:
+            for (inbound, future), (inbox_id, new) in zip(group, taken, strict=True):
+                if new:
+                    journal.accepted(inbox=inbox_id, source=inbound.source, size=len(inbound.raw))
+                future.set_result(inbox_id)
+            self._arrived()
+
+
+def _refuse(group: list[tuple[Inbound, Future[int]]], error: Exception) -> None:
+    for _, future in group:
+        future.set_exception(error)

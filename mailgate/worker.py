@@ -1,0 +1,242 @@
+"""The only loop over inbound mail: claim -> parse -> facts -> decide -> apply, in order.
+
+Parsing runs ahead in other processes; settling is one mail after another, each in a transaction
+of its own, so that an answer never overtakes the mail it answers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from mailgate import journal
+from mailgate.apply import Cause, Desk, apply
+from mailgate.core import thread
+from mailgate.core.decide import Delivery, decide, quarantine
+from mailgate.core.decision import Decision, Outcome
+from mailgate.core.mail import Attachment, ParsedMail
+from mailgate.core.people import Author
+from mailgate.parsing import Parsers, Parsing
+from mailgate.wire import Part
+from store.blobs import BlobMissing
+from store.database import Database, Tx, Unavailable
+from store.inbox import AlreadySettled, Waiting
+
+LEASE = timedelta(minutes=3)
+WINDOW = 20  # mails claimed at a time: parsing runs ahead of settling by that much
+MAX_ATTEMPTS = 3  # then the mail is set aside for a human
+RETRY_AFTER = timedelta(seconds=5)
+PARENT_PATIENCE = timedelta(minutes=10)  # how long an answer waits for the mail it answers
+PASS_ON_MAX = 10 * 1024 * 1024  # octets of attachments that go along with one notice
+
+# The first word of a source's name -> what the ticket says it came by.
+CAME_BY = {"smtp": "email", "lmtp": "email", "imap": "email"}
+
+
+@dataclass(kw_only=True)
+class _Job:
+    waiting: Waiting
+    raw: bytes
+    parsing: Parsing
+    claimed: datetime
+
+
+@dataclass(kw_only=True)
+class Worker:
+    """Settles waiting mail. `settled` is called after each one, e.g. to wake the mailer."""
+
+    database: Database
+    parsers: Parsers
+    desk: Desk
+    settled: Callable[[], None] = lambda: None
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _jobs: deque[_Job] = field(default_factory=deque)
+
+    def run(self, stop: threading.Event, wake: threading.Event) -> None:
+        """Settle mail until `stop` is set; `wake` cuts the waiting short."""
+        while not stop.is_set():
+            try:
+                busy = self.step()
+            except Unavailable as error:
+                journal.trouble(what="worker", error=error)
+                self._jobs.clear()
+                stop.wait(1.0)
+                continue
+            if not busy:
+                wake.wait(0.5)
+                wake.clear()
+        self.hand_back()
+
+    def step(self, only: Collection[int] | None = None) -> bool:
+        """Settle one mail; False when none is due. Raises Unavailable."""
+        if len(self._jobs) <= WINDOW // 2:
+            self._claim(only)
+        if not self._jobs:
+            return False
+        self._settle(self._jobs.popleft())
+        return True
+
+    def drain(self, only: Collection[int] | None = None) -> None:
+        """Settle all mail that is due. Raises Unavailable."""
+        while self.step(only):
+            pass
+
+    def hand_back(self) -> None:
+        """Give claimed mail back untouched, so that the next worker need not wait for the lease."""
+        ids = [job.waiting.id for job in self._jobs]
+        self._jobs.clear()
+        try:
+            with self.database.transaction() as tx:
+                tx.inbox.release(ids, self.clock(), refund=True)
+        except Unavailable as error:
+            journal.trouble(what="worker", error=error, unreleased=len(ids))
+
+    def _claim(self, only: Collection[int] | None) -> None:
+        now = self.clock()
+        with self.database.transaction() as tx:
+            claimed = tx.inbox.claim(now, WINDOW - len(self._jobs), LEASE, only=only)
+        for waiting in claimed:
+            try:
+                with self.database.reading() as tx:
+                    raw = tx.blobs.get(waiting.digest)
+            except BlobMissing:
+                self._set_aside(waiting, "its bytes are missing from the blob folder")
+                continue
+            parsing = self.parsers.submit(raw, self.desk.policy.languages)
+            self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
+
+    def _settle(self, job: _Job) -> None:
+        if self.clock() - job.claimed > LEASE / 2:
+            # Somebody else may take it soon; a mail is never settled on a stale claim.
+            with self.database.transaction() as tx:
+                tx.inbox.release([job.waiting.id], self.clock(), refund=True)
+            return
+        try:
+            mail = job.parsing.result()
+            parts = self._parts(job, mail)
+            self._in_one_transaction(job.waiting, mail, parts)
+        except Unavailable:
+            raise
+        except AlreadySettled:
+            journal.trouble(what="worker", error="settled elsewhere", inbox=job.waiting.id)
+        except Exception as error:
+            self._failed(job.waiting, error)
+
+    def _in_one_transaction(
+        self, waiting: Waiting, mail: ParsedMail, parts: tuple[Part, ...]
+    ) -> None:
+        now = self.clock()
+        with self.database.transaction() as tx:
+            parent = tx.inbox.waiting_parent(mail.ancestors(), waiting.id)
+            if parent is not None and now - waiting.received < PARENT_PATIENCE:
+                due = now + timedelta(seconds=1)
+                tx.inbox.release([waiting.id], due, refund=True)
+                return
+            decision, ticket = self._decide_and_apply(tx, waiting, mail, parts, now)
+        journal.settled(
+            inbox=waiting.id,
+            outcome=decision.outcome,
+            ticket=ticket,
+            reason=decision.reason,
+            message_id=waiting.message_id,
+        )
+        self.settled()
+
+    def _decide_and_apply(
+        self,
+        tx: Tx,
+        waiting: Waiting,
+        mail: ParsedMail,
+        parts: tuple[Part, ...],
+        now: datetime,
+    ) -> tuple[Decision, int | None]:
+        policy = self.desk.policy
+        duplicate_of = _duplicate_of(tx, waiting)
+        facts = tx.facts.gather(thread.keys(mail, policy), duplicate_of=duplicate_of)
+        decision = decide(mail, _delivery(waiting), facts, policy)
+        author = _author(mail, self.desk)
+        cause = Cause(
+            now=now if waiting.live else waiting.received,
+            actor=author.address or "unknown sender",
+            mail=mail,
+            inbox=waiting.id,
+            author=author,
+            parts=parts,
+            live=waiting.live,
+            by_agent=author.agent is not None and decision.outcome is Outcome.REPLY,
+        )
+        target = decision.target if isinstance(decision.target, int) else None
+        ticket = apply(tx, decision.effects, cause, self.desk, target) or None
+        tx.inbox.settle(waiting.id, decision, ticket, now)
+        return decision, ticket
+
+    def _parts(self, job: _Job, mail: ParsedMail) -> tuple[Part, ...]:
+        """The attachments that a notice may have to pass on, read in a killable process."""
+        wanted = [a for a in mail.attachments if a.size <= PASS_ON_MAX]
+        nobody = not self.desk.policy.agents and not mail.ancestors()
+        if not wanted or not job.waiting.live or nobody:
+            return ()
+        if sum(a.size for a in wanted) > PASS_ON_MAX:
+            return ()
+        data = self.parsers.parts(job.raw, [a.part for a in wanted])
+        return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True))
+
+    def _failed(self, waiting: Waiting, error: Exception) -> None:
+        journal.trouble(what="settle", error=error, inbox=waiting.id, attempts=waiting.attempts)
+        if waiting.attempts >= MAX_ATTEMPTS:
+            self._set_aside(waiting, f"{MAX_ATTEMPTS} attempts failed: {type(error).__name__}")
+            return
+        with self.database.transaction() as tx:
+            tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts)
+
+    def _set_aside(self, waiting: Waiting, reason: str) -> None:
+        with self.database.transaction() as tx:
+            tx.inbox.settle(waiting.id, quarantine(reason), None, self.clock())
+        journal.settled(
+            inbox=waiting.id,
+            outcome=Outcome.QUARANTINED,
+            ticket=None,
+            reason=reason,
+            message_id=waiting.message_id,
+        )
+
+
+def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
+    """The row that had this content first.
+
+    A mail from the network is the same when all but its trace headers is the same; an import
+    is history, where only equal bytes are the same mail.
+    """
+    if waiting.source.startswith("import"):
+        return tx.inbox.first_with(waiting.digest, waiting.fingerprint, waiting.id)
+    return tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
+
+
+def _delivery(waiting: Waiting) -> Delivery:
+    kind = waiting.source.partition(" ")[0]
+    return Delivery(
+        envelope=waiting.envelope,
+        received=waiting.received,
+        source=CAME_BY.get(kind, kind),
+        live=waiting.live,
+    )
+
+
+def _author(mail: ParsedMail, desk: Desk) -> Author:
+    if mail.sender is None:
+        return Author(address="")
+    agent = desk.policy.agent_for(mail.sender.addr)
+    return Author(address=mail.sender.addr, name=mail.sender.name, agent=agent)
+
+
+def _part(attachment: Attachment, data: bytes) -> Part:
+    return Part(
+        filename=attachment.filename,
+        content_type=attachment.content_type,
+        data=data,
+        inline=attachment.inline,
+        content_id=attachment.content_id,
+    )
