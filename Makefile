@@ -1,0 +1,58 @@
+# The one door for people and CI. Each target makes its own set-up; see `make help`.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN := run
+
+.DEFAULT_GOAL := help
+.PHONY: help setup peers demo test cover goldens lint fmt bench run constraints clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with everything in it (again only when pyproject.toml or constraints.txt changed)
+
+$(STAMP): pyproject.toml constraints.txt .ci/setup.sh
+	@.ci/setup.sh $(VENV)
+	@touch $@
+
+peers: ## as root on Debian: install the real mail servers that tests talk to; elsewhere say what is missing
+	@.ci/peers.sh
+
+demo: setup ## see it work: a whole help desk on this machine, in a minute, with no servers of yours
+	@$(BIN)/mailgate demo
+
+test: setup peers ## run all tests, those against real peers included
+	$(BIN)/python -m pytest
+
+cover: setup peers ## run all tests and show which lines they missed
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+goldens: setup ## renew the expected transcripts; read the diff before you commit it
+	$(BIN)/python -m pytest --update-goldens -p no:randomly
+
+lint: setup ## format check, ruff, mypy --strict, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: setup ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure each hop and print a table
+	$(BIN)/python -m bench
+
+run: setup ## serve from a scratch configuration in ./run
+	@test -f $(RUN)/config.toml || $(BIN)/mailgate init $(RUN)
+	$(BIN)/mailgate --config $(RUN)/config.toml serve
+
+constraints: ## renew constraints.txt: newest versions that pyproject.toml allows, from an empty environment
+	@.ci/constraints.sh constraints.txt
+
+clean: ## remove .venv, caches and build products; ./run, which may hold mail, stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -f .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
