@@ -1,0 +1,1 @@
+"""The core, as tables: no fixtures, no files but mails."""

@@ -1,0 +1,1 @@
+"""Stories: mails in, transcript out."""

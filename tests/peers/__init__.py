@@ -1,0 +1,1 @@
+"""Real peers as private instances: started by the test session, ended by it."""

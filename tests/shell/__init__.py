@@ -1,0 +1,1 @@
+"""The shell against real peers on loopback."""
