@@ -18,7 +18,8 @@ from mailgate.core.decision import Notice, Outgoing, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
-from mailgate.mime import (
+from mailgate.render import Markup, Rendered, Renderer
+from mailgate.wire import (
     NAME_MAX,
     Part,
     address_header,
@@ -29,7 +30,6 @@ from mailgate.mime import (
     id_header,
     message_ids,
 )
-from mailgate.render import Markup, Rendered, Renderer
 
 MAX_REFERENCES = 20
 

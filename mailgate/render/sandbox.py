@@ -90,8 +90,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 def _lines(text: str) -> Markup:
-    """Plain text as HTML: escaped, line ends kept."""
-    return Markup("<br>\n").join(text.splitlines())
+    """Plain text as HTML: escaped, line ends and indentation kept."""
+    wide = (line.expandtabs(4).replace("  ", "\u00a0 ") for line in text.split("\n"))
+    return Markup("<br>\n").join(wide)
 
 
 def environment(folders: Sequence[Path]) -> Sandbox:

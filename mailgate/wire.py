@@ -14,6 +14,7 @@ from binascii import b2a_qp
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from unicodedata import normalize
 from urllib.parse import quote
 
 SUBJECT_MAX = 250
@@ -46,10 +47,11 @@ def header_text(value: str, limit: int = SUBJECT_MAX) -> str:
     """Any text as one line that is safe in a header; at most `limit` characters.
 
     Control characters and white space of any kind become single spaces; lone surrogates and
-    marks that turn the direction of writing go. Normalising twice changes nothing more.
+    marks that turn the direction of writing go; composed characters are composed (NFC), as some
+    readers do so anyway. Normalising twice changes nothing more.
     """
     spaced = _CONTROLS.sub(" ", _BREAKS.sub(" ", _DROPPED.sub("", value[: limit * 8])))
-    line = " ".join(spaced.split())
+    line = " ".join(normalize("NFC", spaced).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
@@ -230,10 +232,11 @@ def _content_type(value: str) -> str:
 
 def _filename(name: str) -> str:
     """The filename parameter, quoted or in RFC 2231 form; long names keep their extension."""
-    clean = header_text(name, NAME_MAX * 4).replace("/", "_").replace("\\", "_") or "file"
+    clean = re.sub(r"[/\\]", "_", header_text(name, 2000)) or "file"
     stem, dot, extension = clean.rpartition(".")
     if not dot or len(extension) > 20:
         stem, dot, extension = clean, "", ""
+    stem = stem[:200]
     while len(quote(f"{stem}{dot}{extension}", safe="")) > 600:
         stem = stem[:-1]
     clean = f"{stem}{dot}{extension}"
