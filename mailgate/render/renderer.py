@@ -101,9 +101,9 @@ class Renderer:
         except TemplateFailure as failure:
             yield failure
             return
-        if not subject.strip():
+        if not subject and sample["subject"]:
             yield TemplateFailure(file, 1, "the subject (the first line) is empty")
-        if not text.strip():
+        if not text.strip() and sample["message"]:
             yield TemplateFailure(file, 2, "the text is empty")
         if MARK in html:
             yield TemplateFailure(page, 1, "a value is written without escaping (|safe?)")

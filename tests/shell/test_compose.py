@@ -175,7 +175,7 @@ def test_agents_read_the_words_first_then_the_facts(notice: Notice) -> None:
     ctx = replace(CONTEXT, note="Known fault.")
     text = content(read(compose(notice, ctx, RENDERER, POLICY)), "plain")
     order = [
-        "Bob Miller wrote:",
+        "Message from Bob Miller:",
         "paper jam",
         "Ticket: #1042 The printer",
         "From: bob@example.net",
@@ -229,8 +229,8 @@ def test_a_proven_requester_is_told_which_request() -> None:
     [
         ("en", "resolved", "“resolved”"),
         ("es", "resolved", "«resuelto»"),
-        ("fr", "resolved", "« résolu »"),
-        ("fr", "at the workshop", "« at the workshop »"),
+        ("fr", "resolved", "«\u00a0résolu\u00a0»"),
+        ("fr", "at the workshop", "«\u00a0at the workshop\u00a0»"),
     ],
 )
 def test_status_in_the_readers_language(language: str, status: str, said: str) -> None:

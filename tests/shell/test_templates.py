@@ -1,0 +1,125 @@
+"""Every notice in every language against its golden file, and the rules all templates keep.
+
+Renew the files with MAILGATE_UPDATE_GOLDENS=1 and read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from mailgate.compose import HUMAN, NoticeContext, compose
+from mailgate.core.decision import Notice
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import LifeCycle
+from mailgate.render import Markup
+from tests.shell.notice_rig import (
+    ANA,
+    BOB,
+    CAROL,
+    CONTEXT,
+    FROM_ANA,
+    POLICY,
+    RENDERER,
+    TEMPLATES,
+    content,
+    read,
+)
+
+GOLDENS = Path(__file__).resolve().parents[1] / "goldens" / "templates"
+LANGUAGES = ("en", "es", "fr")
+EVERY = [pytest.param(x, n, id=f"{x}-{n.value}") for x, n in product(LANGUAGES, Notice)]
+FILES = sorted(TEMPLATES.rglob("*.j2"))
+
+
+def story(language: str, notice: Notice) -> NoticeContext:
+    """A plausible occasion for each notice."""
+    base = replace(CONTEXT, language=language, recipients=(BOB, CAROL))
+    match notice:
+        case Notice.CONFIRMATION:
+            return replace(base, recipients=(BOB,))
+        case Notice.ASSIGNMENT:
+            return replace(base, new=ANA.address)
+        case Notice.STATUS:
+            return replace(base, old="open", new="resolved", proven=True)
+        case Notice.CLOSURE:
+            return replace(base, old="resolved", new="closed", proven=True)
+        case Notice.ANSWER:
+            return replace(base, author=FROM_ANA.author, message="Hello Bob,\n\nplease try again.")
+        case Notice.AGENT_MESSAGE:
+            return replace(base, html=Markup("<p>Hello,</p><p>still <b>jammed</b>.</p>"))
+        case _:
+            return base
+
+
+def shown(language: str, notice: Notice) -> str:
+    """A mail as a golden file holds it: header, text, HTML, all decoded."""
+    message = read(compose(notice, story(language, notice), RENDERER, POLICY))
+    kept = [f"{name}: {value}" for name, value in message.items() if name != "Content-Type"]
+    parts = ["\n".join(kept), content(message, "plain"), content(message, "html")]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+@pytest.mark.parametrize(("language", "notice"), EVERY)
+def test_golden(language: str, notice: Notice) -> None:
+    path = GOLDENS / language / f"{notice.value}.txt"
+    if os.environ.get("MAILGATE_UPDATE_GOLDENS"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(shown(language, notice), "utf-8")
+    assert shown(language, notice) == path.read_text("utf-8")
+
+
+def test_no_golden_file_is_left_over() -> None:
+    expected = {f"{language}/{n.value}.txt" for language, n in product(LANGUAGES, Notice)}
+    assert {str(p.relative_to(GOLDENS)) for p in GOLDENS.rglob("*.*")} == expected
+
+
+def test_the_shipped_templates_pass_the_check() -> None:
+    assert RENDERER.languages() == LANGUAGES
+    assert RENDERER.check() == ()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_status_priority_and_label_has_a_word(language: str) -> None:
+    words = tomllib.loads((TEMPLATES / language / "words.toml").read_text("utf-8"))
+    english = tomllib.loads((TEMPLATES / "en" / "words.toml").read_text("utf-8"))
+    assert set(words["status"]) == set(LifeCycle().statuses)
+    assert set(words["priority"]) == set(Policy().priorities)
+    assert {section: set(words[section]) for section in words} == {
+        section: set(english[section]) for section in english
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(TEMPLATES)))
+def test_no_template_loads_runs_or_tracks(path: Path) -> None:
+    source = path.read_text("utf-8").lower()
+    assert not re.search(
+        r"https?:|//|url\(|@import|<script|<link|<iframe|<form|<img|\bon\w+=", source
+    )
+    assert not re.search(r"\|\s*safe|autoescape", source)
+
+
+@pytest.mark.parametrize(("language", "notice"), EVERY)
+def test_mails_are_polite_to_readers_and_clients(language: str, notice: Notice) -> None:
+    message = read(compose(notice, story(language, notice), RENDERER, POLICY))
+    text, html = content(message, "plain"), content(message, "html")
+    assert f'<html lang="{language}">' in html
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert "max-width:600px" in html
+    assert "#1042" in text
+    assert not re.search(r"\n{3,}| \n|[{}]", text)
+    assert not re.search(r"(?m)^--", text)  # no line that a client takes for a signature or a cut
+    assert len(html) < 12_000
+
+
+@pytest.mark.parametrize("notice", sorted(HUMAN))
+def test_a_persons_words_come_first(notice: Notice) -> None:
+    for language in LANGUAGES:
+        text = content(read(compose(notice, story(language, notice), RENDERER, POLICY)), "plain")
+        assert text.index("Hello") < text.index("carol@example.com") < text.index("#1042")
