@@ -18,6 +18,7 @@ from mailgate.core.charset import decode, guess, scrub
 MAX_HEAD = 128 * 1024  # octets of all headers
 MAX_FIELD = 64 * 1024  # octets of one header
 MAX_FIELDS = 2000
+MAX_SCAN = 512 * 1024  # octets in which the header block must end
 MAX_PARAMETERS = 100
 _FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
 _TRASH = re.compile(rb"[\x00\x0b\x0c\r\x1c-\x1e]")
@@ -82,9 +83,12 @@ def _split(raw: bytes) -> tuple[list[tuple[bytes, list[bytes]]], int, set[str]]:
 def split_head(raw: bytes) -> Head:
     """Split the header block off (RFC 5322, section 2.2), within limits, linear in its length.
 
-    Beyond 128 KB or 2,000 headers only From is kept, since a second From decides who wrote it.
+    Beyond 128 KB or 2,000 headers only From is kept, since a second From decides who wrote it;
+    a block that does not end within 512 KB is cut there ("head-too-large").
     """
-    found, body, defects = _split(raw)
+    found, body, defects = _split(raw[:MAX_SCAN])
+    if body == MAX_SCAN < len(raw):
+        defects |= {"head-too-large"}
     fields: list[tuple[str, bytes]] = []
     room = MAX_HEAD
     for name, pieces in found:

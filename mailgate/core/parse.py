@@ -6,11 +6,11 @@ The standard library's compat32 parser finds the parts. What had to be mended is
 
 from-missing, from-several, from-ambiguous: no single author (`sender` is None) · to-, cc-,
 reply-to-ambiguous · message-id-missing, message-id-repaired · date-invalid · header-broken,
-header-cut, headers-dropped, header-controls · charset-unknown, charset-guessed, charset-broken ·
-mime-cut, mime-no-parts, mime-no-boundary, mime-broken, base64-broken,
-uuencode-broken · html-too-large ·
-text-html-differ, text-cut · parsed-in-fallback: mail-parser failed, the standard library read the
-addresses · too-complex, parser-failed: only the top headers could be read.
+header-cut, header-controls, headers-dropped, head-too-large · charset-unknown, charset-guessed,
+charset-broken · mime-cut, mime-no-parts, mime-no-boundary, mime-broken · base64-broken,
+uuencode-broken · html-too-large · text-html-differ, text-cut · parsed-in-fallback: mail-parser
+failed, the standard library read the addresses · too-complex, parser-failed: only the top headers
+could be read.
 """
 
 from __future__ import annotations
@@ -267,6 +267,8 @@ def parse(raw: bytes) -> ParsedMail:
     Hostile mail can take long: run it in a process that can be killed (`mailgate.parsing`).
     """
     head = split_head(raw)
+    if "head-too-large" in head.defects:
+        return headers_only(raw, "too-complex")
     try:
         return _whole(raw, head)
     except (mime.TooComplex, RecursionError, MemoryError):

@@ -1,0 +1,166 @@
+"""Parsing in processes that can be killed: a mail may be built to take for ever, or all memory.
+
+A mail whose parser runs too long, dies or runs out of memory still becomes a ParsedMail: what its
+top headers tell, with the defect "too-complex". HTML is cleaned in the same processes.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, wait
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pebble import ProcessExpired, ProcessPool
+
+from mailgate.core.language import detect
+from mailgate.core.mail import ParsedMail
+from mailgate.core.parse import headers_only, parse, part_bytes
+from mailgate.core.strip import strip
+
+SECONDS = 5.0  # for one mail
+MEMORY = 1 << 30  # address space of one process, octets
+
+R = TypeVar("R")
+
+
+class WorkerDied(RuntimeError):
+    """The process that did the work ended without an answer."""
+
+
+def language_of(mail: ParsedMail, visible: str, languages: tuple[str, ...]) -> str:
+    """Content-Language (RFC 3282) if we have that language, else what the new words look like."""
+    for tag in mail.header("content-language").lower().split(","):
+        primary = tag.strip().partition("-")[0]
+        if primary in languages:
+            return primary
+    return detect(visible, languages)
+
+
+def read_mail(raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
+    """All that is read from a mail's bytes: parts, new words, quote, signature, language."""
+    mail = parse(raw)
+    parts = strip(mail.text)
+    return replace(
+        mail,
+        visible=parts.visible,
+        quoted=parts.quoted,
+        signature=parts.signature,
+        language=language_of(mail, parts.visible, languages),
+    )
+
+
+def parts_of(raw: bytes, parts: list[int]) -> list[bytes]:
+    """The decoded bytes of several attachments, for `Parsers.call`."""
+    return [part_bytes(raw, part) for part in parts]
+
+
+def _confine(memory: int) -> None:
+    """Runs first in each process: SIGTERM kills at once, and memory has an end."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class Parsers:
+    """A pool of killable processes, started by the first mail; safe to use from many threads."""
+
+    def __init__(
+        self, *, workers: int | None = None, seconds: float = SECONDS, memory: int = MEMORY
+    ) -> None:
+        """`workers` defaults to the cores we may use; `seconds` of wall time for one mail."""
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._seconds = seconds
+        self._memory = memory
+        self._lock = threading.Lock()
+        self._pool: ProcessPool | None = None
+        self._closed = False
+        # Touched without the lock: adding, discarding and copying are atomic.
+        self._running: set[Future[Any]] = set()
+
+    def submit(self, raw: bytes, languages: tuple[str, ...]) -> Future[ParsedMail]:
+        """Parse a mail; the future gives a ParsedMail, whatever happens to the process.
+
+        Its `result()` raises CancelledError when the pool is closed before there is one.
+        Raises RuntimeError after `close`.
+        """
+        done: Future[ParsedMail] = Future()
+        with self._lock:
+            work = self._schedule(read_mail, (raw, languages), self._seconds)
+        work.add_done_callback(lambda ended: _settle(done, ended, raw))
+        return done
+
+    def run(self, raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
+        """Parse a mail and wait for it."""
+        return self.submit(raw, languages).result()
+
+    def call(self, fn: Callable[..., R], *args: object, timeout: float = SECONDS) -> R:
+        """Run an importable function in one of the processes and wait for its result.
+
+        Raises TimeoutError after `timeout` seconds of work, WorkerDied when the process ended,
+        CancelledError when the pool was closed first, and whatever `fn` raises (MemoryError too).
+        """
+        with self._lock:
+            work = self._schedule(fn, args, timeout)
+        try:
+            return work.result()
+        except ProcessExpired as error:
+            raise WorkerDied(f"exit code {error.exitcode}") from error
+
+    def close(self, timeout: float = 1.0) -> None:
+        """Take no more work, wait `timeout` seconds for what runs, then kill it."""
+        with self._lock:
+            self._closed = True
+            pool, self._pool = self._pool, None
+        running = set(self._running)
+        wait(running, timeout)
+        if pool is not None:
+            _end(pool)
+        for future in running:
+            future.cancel()
+
+    def _schedule(
+        self, fn: Callable[..., R], args: tuple[object, ...], seconds: float
+    ) -> Future[R]:
+        """Hand work to the pool; a pool that broke (a process killed mid-word) is replaced."""
+        if self._closed:
+            raise RuntimeError("the parsers are closed")
+        if self._pool is not None and not self._pool.active:
+            _end(self._pool)
+            self._pool = None
+        if self._pool is None:
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([__name__])
+            self._pool = ProcessPool(
+                self._workers, initializer=_confine, initargs=(self._memory,), context=context
+            )
+        work: Future[R] = self._pool.schedule(fn, args=args, timeout=seconds)
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+        return work
+
+
+def _settle(done: Future[ParsedMail], ended: Future[ParsedMail], raw: bytes) -> None:
+    """Pass a result on; a failure becomes what the headers tell."""
+    try:
+        mail = ended.result()
+    except CancelledError:
+        done.cancel()
+        done.set_running_or_notify_cancel()
+        return
+    except Exception:
+        # Too long, too much memory, or the process is gone: the mail's doing, not ours.
+        mail = headers_only(raw, "too-complex")
+    if done.set_running_or_notify_cancel():
+        done.set_result(mail)
+
+
+def _end(pool: ProcessPool) -> None:
+    """Kill the processes of a pool and wait for its threads."""
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
