@@ -105,7 +105,7 @@ def environment(folders: Sequence[Path]) -> Sandbox:
         keep_trailing_newline=True,
         auto_reload=False,  # what `check` has seen is what is used until the next reload
     )
-    env.globals = {"range": range}
+    env.globals = {"range": env.globals["range"]}  # the sandbox's own: it has a limit
     for name in _NO_FILTERS:
         del env.filters[name]
     env.filters["_paced"] = _paced
@@ -113,28 +113,35 @@ def environment(folders: Sequence[Path]) -> Sandbox:
     return env
 
 
-def _failure(name: str, error: Exception) -> TemplateFailure:
+def _failure(file: str, error: Exception) -> TemplateFailure:
     """Where in which template an exception arose; jinja2 puts template frames into tracebacks."""
     if isinstance(error, TemplateSyntaxError):
-        return TemplateFailure(error.filename or name, error.lineno, error.message or "syntax")
+        return TemplateFailure(error.filename or file, error.lineno, error.message or "syntax")
     frames = [(f.f_code.co_filename, line) for f, line in walk_tb(error.__traceback__)]
-    file, line = next((at for at in reversed(frames) if at[0].endswith(".j2")), (name, 0))
-    what = f"no such template: {error}" if isinstance(error, TemplateNotFound) else str(error)
-    return TemplateFailure(file, line, what or type(error).__name__)
+    place, line = next((at for at in reversed(frames) if at[0].endswith(".j2")), (file, 0))
+    what = str(error)
+    if isinstance(error, TemplateNotFound):
+        what = f"no such template: {error}"
+    elif isinstance(error, RecursionError):
+        what = "endless recursion"
+    return TemplateFailure(place, line, what or type(error).__name__)
 
 
 def render(env: Sandbox, name: str, context: Mapping[str, object]) -> str:
     token = _left.set(MAX_STEPS)
     chunks: list[str] = []
     size = 0
+    file = name
     try:
-        for chunk in env.get_template(name).generate(context):
+        template = env.get_template(name)
+        file = template.filename or name
+        for chunk in template.generate(context):
             size += len(chunk)
             if size > MAX_OUTPUT:
                 raise SecurityError(f"more than {MAX_OUTPUT} characters of output")
             chunks.append(chunk)
     except Exception as error:  # a template can raise anything Python can
-        raise _failure(name, error) from error
+        raise _failure(file, error) from error
     finally:
         _left.reset(token)
     return "".join(chunks)
