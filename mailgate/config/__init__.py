@@ -6,10 +6,9 @@ Every mistake of both files is reported at once, as file:line: key: what; what t
 from __future__ import annotations
 
 from mailgate.config.channels import ImapSection, OAuth2Section, RelaySection, SmtpSection
-from mailgate.config.checks import template_languages
+from mailgate.config.checks import template_dirs, template_languages
 from mailgate.config.credentials import warnings
 from mailgate.config.fields import Endpoint
-from mailgate.config.logins import check_password, hash_password
 from mailgate.config.models import (
     AgentSection,
     AgentsSection,
@@ -52,13 +51,12 @@ __all__ = [
     "TicketsSection",
     "TrustSection",
     "WebSection",
-    "check_password",
     "find",
-    "hash_password",
     "load",
     "load_rules",
     "policy",
     "starter",
+    "template_dirs",
     "template_languages",
     "warnings",
 ]

@@ -15,8 +15,8 @@ from mailgate.config.fields import (
     ConfigPath,
     Count,
     CredentialPath,
+    Line,
     Listen,
-    Network,
     Port,
     Positive,
     StrictBool,
@@ -67,13 +67,17 @@ class OAuth2Section(Section):
     client_secret: SecretStr | None = None
     client_secret_file: CredentialPath | None = None
     client_secret_env: str = ""
-    refresh_token_file: CredentialPath | None = None  # rewritten when the provider rotates it
-    scope: str = ""
+    refresh_token_file: CredentialPath | None = None  # the first one; rotated ones are ours to keep
+    scope: Line = ""
     token_command: tuple[Text, ...] = ()  # argv; prints an access token
 
     def secret(self) -> str:
         """The client secret, "" when there is none; see `resolved`."""
         return resolved(self.client_secret, self.client_secret_file, self.client_secret_env)
+
+    def refresh_token(self) -> str:
+        """The refresh token to start from, "" when the grant is client credentials."""
+        return resolved(None, self.refresh_token_file, "")
 
 
 class ImapSection(Section):
@@ -91,9 +95,9 @@ class ImapSection(Section):
     password_env: str = ""
     oauth2: OAuth2Section | None = None
     folder: Text = "INBOX"
-    processed: str = "Processed"  # "" leaves mail where it is
-    failed: str = "Failed"
-    mailbox: str = ""  # after loading always the address of a mailbox
+    processed: Line = "Processed"  # "" leaves mail where it is
+    failed: Line = "Failed"
+    mailbox: Line = ""  # after loading always the address of a mailbox
     poll_seconds: Positive = 60
     idle: StrictBool = True
     ca_file: ConfigPath | None = None
@@ -118,7 +122,7 @@ class RelaySection(Section):
     port: Port = Field(
         default_factory=lambda seen: {"none": 25, "starttls": 587}.get(seen.get("tls", ""), 465)
     )
-    username: str = ""
+    username: Line = ""
     password: SecretStr | None = None
     password_file: CredentialPath | None = None
     password_env: str = ""
@@ -152,23 +156,15 @@ class SmtpSection(Section):
     trusted: tuple[TrustedNetwork, ...] = _LOOPBACK
     tls_cert: CredentialPath | None = None
     tls_key: CredentialPath | None = None
-    auth: Annotated[tuple[str, ...] | Path, PlainValidator(_auth)] = Field(default=(), repr=False)
+    auth: Annotated[tuple[str, ...] | Path, PlainValidator(_auth)] = Field(
+        default=(), repr=False, exclude=True
+    )
 
     def logins(self) -> Mapping[str, str]:
-        """Login in lower case -> hash, from the list or the users file.
+        """Login -> hash, from the list or the users file.
 
         Raises OSError when the file has gone since the configuration was loaded.
         """
         if isinstance(self.auth, Path):
             return logins.by_login(tuple(logins.entries_of(self.auth).values()))
         return logins.by_login(self.auth)
-
-    def trusts(self, peer: str) -> bool:
-        """Whether a client's IP address is one of ours (our MTA, a scanner)."""
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None) or address
-        networks: tuple[Network, ...] = self.trusted
-        return any(mapped in network for network in networks)

@@ -6,6 +6,7 @@ Each check yields a Problem per mistake; CHECKS is the whole list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from mailgate.config.credentials import secret_files
 from mailgate.config.lifecycle import groups, life_cycle
@@ -14,6 +15,7 @@ from mailgate.config.positions import Loc
 from mailgate.config.problems import ConfigError, Problem, nearest
 from mailgate.config.rulesfile import Names, read_rules
 from mailgate.config.site import Site
+from mailgate.core.decision import Notice
 from mailgate.resources import resource
 
 Check = Callable[[Config, Site], Iterator[Problem]]
@@ -33,11 +35,22 @@ def mailbox_named(config: Config, written: str) -> str:
     return ""
 
 
+def template_dirs(config: Config) -> tuple[Path, ...]:
+    """Folders with mail templates: the operator's `[helpdesk].templates/mail`, then the shipped."""
+    own = config.helpdesk.templates
+    return (*((own / "mail",) if own else ()), resource("templates") / "mail")
+
+
 def template_languages(config: Config) -> tuple[str, ...]:
-    """Languages that have mail templates: the shipped ones and those in [helpdesk].templates."""
-    folders = [resource("templates"), config.helpdesk.templates]
-    mail = [folder / "mail" for folder in folders if folder and (folder / "mail").is_dir()]
-    return tuple(sorted({d.name for folder in mail for d in folder.iterdir() if d.is_dir()}))
+    """Languages in which every notice has its templates."""
+    folders = template_dirs(config)
+    names = {d.name for folder in folders for d in folder.glob("*/") if d.is_dir()}
+
+    def whole(name: str) -> bool:
+        files = [Path(name, f"{n.value}.{kind}.j2") for n in Notice for kind in ("txt", "html")]
+        return all(any((folder / file).is_file() for folder in folders) for file in files)
+
+    return tuple(sorted(filter(whole, names)))
 
 
 def _mailboxes(config: Config, site: Site) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mailgate.config import logins
 from mailgate.config.channels import ImapSection, OAuth2Section, RelaySection, SmtpSection
@@ -27,6 +28,9 @@ def secret_files(config: Config, site: Site) -> Iterator[Problem]:
             remedy = "write password_file, password, password_env or an [imap.oauth2]"
             yield site.problem(loc, "has no password", remedy)
         if account.oauth2:
+            for way in _ways(account, "password"):
+                message = "a password and oauth2 are both set"
+                yield site.problem((*loc, way), message, "keep one of them")
             yield from _oauth2(account.oauth2, (*loc, "oauth2"), site)
     for at, relay in enumerate(config.relay):
         yield from _password(relay, ("relay", at), site)
@@ -97,15 +101,28 @@ def _oauth2(oauth2: OAuth2Section, loc: Loc, site: Site) -> Iterator[Problem]:
     yield from _one_way(oauth2, "client_secret", loc, site)
     yield from _private(oauth2.refresh_token_file, (*loc, "refresh_token_file"), site)
     if oauth2.token_command:
+        if oauth2.token_url:
+            message = "token_command and token_url are both set"
+            yield site.problem((*loc, "token_url"), message, "keep one of them")
         return
+    if not (_ways(oauth2, "client_secret") or oauth2.refresh_token_file):
+        remedy = "write client_secret_file or refresh_token_file"
+        yield site.problem(loc, "has neither client secret nor refresh token", remedy)
     for key in ("token_url", "client_id"):
         if getattr(oauth2, key) is None:
             yield site.problem((*loc, key), "is missing", f"write {key}, or a token_command")
-    url = oauth2.token_url or "https://"
-    host = url.partition("://")[2].partition("/")[0].rpartition(":")[0]
-    if not url.startswith("https://") and not is_loopback(host):
+    if not _private_url(oauth2.token_url or "https://"):
         message = "a secret would cross the network in the clear"
         yield site.problem((*loc, "token_url"), message, "write an https:// address")
+
+
+def _private_url(url: str) -> bool:
+    """Whether nobody between us and the server can read along."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
 
 
 def _smtp(listener: SmtpSection, loc: Loc, site: Site) -> Iterator[Problem]:

@@ -16,7 +16,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    ValidationInfo,
+)
 from pydantic import StrictBool as StrictBool
 from pydantic.types import StrictInt
 
@@ -95,12 +102,16 @@ def _domain(value: str) -> str:
     return found
 
 
-def _text(value: str) -> str:
-    if not value.strip():
-        raise wrong("is empty", "write a value or remove the key")
+def _line(value: str) -> str:
     if not value.isprintable():
         raise wrong("holds a control character", "write it in one line of plain text")
     return value.strip()
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise wrong("is empty", "write a value or remove the key")
+    return _line(value)
 
 
 def _endpoint(value: object) -> Endpoint:
@@ -194,14 +205,16 @@ def _rules_file(value: object, info: ValidationInfo) -> Path | None:
     return default if default.exists() else None
 
 
+Line = Annotated[str, AfterValidator(_line)]
 Text = Annotated[str, AfterValidator(_text)]
 MailAddress = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Tag = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,19})?$")]
-Listen = Annotated[Endpoint, PlainValidator(_endpoint)]
-ListenOrNone = Annotated[Endpoint | None, PlainValidator(_endpoint_or_none)]
+_AS_TEXT = PlainSerializer(lambda listen: str(listen or ""), return_type=str)
+Listen = Annotated[Endpoint, PlainValidator(_endpoint), _AS_TEXT]
+ListenOrNone = Annotated[Endpoint | None, PlainValidator(_endpoint_or_none), _AS_TEXT]
 TrustedNetwork = Annotated[Network, PlainValidator(_network)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Count = Annotated[StrictInt, Field(ge=0)]

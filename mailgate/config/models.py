@@ -66,7 +66,9 @@ class HelpdeskSection(Section):
 class DatabaseSection(Section):
     """[database]: where rows are kept. The URL may hold a password and is never shown."""
 
-    url: Annotated[str, AfterValidator(_database_url)] = Field(default="sqlite", repr=False)
+    url: Annotated[str, AfterValidator(_database_url)] = Field(
+        default="sqlite", repr=False, exclude=True
+    )
     blob_inline_max: Count = 65536  # octets; larger blobs are files below data_dir
 
 
