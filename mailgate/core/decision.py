@@ -252,4 +252,4 @@ class Fate:
 
     state: CopyState
     due: datetime | None = None
-    reason: str = ""  # why it ended without having been sent
+    reason: str = ""  # why it ended, where the answer does not say it

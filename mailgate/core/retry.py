@@ -69,7 +69,7 @@ def judge(
         reason = "the answer was lost, and an automatic mail is never repeated"
         return Fate(state=CopyState.FAILED, reason=reason)
     if is_permanent(attempt):
-        return Fate(state=CopyState.FAILED, reason="refused")
+        return Fate(state=CopyState.FAILED)
     end = queued + schedule.lifetime
     if attempt.at >= end:
         age = _days(attempt.at - queued)

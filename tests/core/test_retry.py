@@ -57,7 +57,7 @@ def test_the_answer_decides(attempt: Attempt, automatic: bool, state: str) -> No
     fate = judge(attempt, attempts=1, queued=QUEUED, automatic=automatic, schedule=EXACT)
     assert fate.state == state
     assert (fate.due is None) == (fate.state in FINAL_STATES)
-    assert bool(fate.reason) == (fate.state is CopyState.FAILED)
+    assert bool(fate.reason) == (fate.state is CopyState.FAILED and attempt.uncertain)
 
 
 @pytest.mark.parametrize(

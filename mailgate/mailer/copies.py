@@ -1,0 +1,101 @@
+"""The mailer's transactions: take a copy, write what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mailgate.core.decision import Attempt, CopyState, Fate
+from mailgate.mailer.route import News
+from store.database import Database, Tx
+from store.outbox import Queued
+from store.ticket_rows import Event
+
+_PAUSED = "outbox.paused"  # "1" while `mailgate outbox pause` is in force
+
+_KINDS: Mapping[CopyState, str] = {
+    CopyState.SENT: "sent",
+    CopyState.FAILED: "undeliverable",
+    CopyState.DEFERRED: "delayed",
+    CopyState.UNCERTAIN: "uncertain",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """An attempt with its verdict; None of both: the copy was not tried and goes back."""
+
+    copy: Queued
+    attempt: Attempt | None = None
+    fate: Fate | None = None
+
+
+class Copies:
+    """Claims are made one copy at a time, right before it is sent.
+
+    So a mailer that is killed leaves no more than the copies on the wire behind, and an automatic
+    one among them is given up rather than repeated. Writing a result and taking the next copy is
+    one transaction: a mail costs one commit, not two.
+    """
+
+    def __init__(self, database: Database, lease: timedelta) -> None:
+        self._database = database
+        self._lease = lease
+
+    def next_due(self) -> datetime | None:
+        """When there is something to do; None for "nothing known" and while paused."""
+        with self._database.reading() as tx:
+            return None if _paused(tx) else tx.outbox.next_due()
+
+    def take(self, now: datetime) -> Queued | None:
+        """Claim the copy that has been due longest."""
+        with self._database.transaction() as tx:
+            return self._claim(tx, now)
+
+    def settle(
+        self, result: Result, news: Sequence[News], now: datetime, *, take_next: bool
+    ) -> Queued | None:
+        """Write a result, and claim the next copy in the same transaction."""
+        with self._database.transaction() as tx:
+            for item in news:
+                name = f"relay {item.name}"
+                tx.sources.report(name, ok=item.ok, detail=item.detail, now=now)
+            if result.attempt is None or result.fate is None:
+                tx.outbox.release([result.copy], now, now)
+            else:
+                _record(tx, result.copy, result.attempt, result.fate)
+            return self._claim(tx, now) if take_next else None
+
+    def _claim(self, tx: Tx, now: datetime) -> Queued | None:
+        claimed = [] if _paused(tx) else tx.outbox.claim_due(now, 1, self._lease)
+        return claimed[0] if claimed else None
+
+
+def _paused(tx: Tx) -> bool:
+    return tx.setting(_PAUSED) == "1"
+
+
+def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:
+    if fate.reason:
+        attempt = replace(attempt, text=f"{fate.reason}: {attempt.text}")
+    tx.outbox.record(copy.id, attempt, fate)
+    if fate.state is copy.before:
+        return  # still deferred: the outbox shows it, the ticket's history need not repeat it
+    event = Event(
+        at=attempt.at,
+        actor="mailer",
+        kind=_KINDS[fate.state],
+        data={
+            "address": copy.address,
+            "role": copy.role,
+            "notice": copy.notice,
+            "code": attempt.code,
+            "text": attempt.text[:500],
+            "attempts": copy.attempts,
+            "route": attempt.route,
+        },
+        ticket=copy.ticket,
+        outbox=copy.outbox,
+    )
+    tx.tickets.record(event)
