@@ -24,7 +24,7 @@ from mailgate.core.parse import headers_only, parse, part_bytes
 from mailgate.core.strip import strip
 
 SECONDS = 5.0  # for one mail
-MEMORY = 1 << 30  # address space of one process, octets
+MEMORY = 768 << 20  # octets of address space of one process; a mail of 50 MB needs 500 MB
 
 R = TypeVar("R")
 

@@ -95,10 +95,23 @@ def _without_tags(source: str) -> str:
     return html.unescape("".join([*out, source[at:]]))
 
 
+def _dense(source: str) -> bool:
+    """Whether html2text would take seconds: it is quadratic in open tags, levels and comments."""
+    small = source.lower()
+    opened = small.count("<")
+    return (
+        opened > 12_000
+        or opened - small.count(">") > 200
+        or small.count("<!") > 200
+        or small.count("<li") > 1000
+        or small.count("<blockquote") > 200
+        or small.count("&") > 20_000
+    )
+
+
 def to_text(source: str) -> tuple[str, str]:
     """HTML as plain text, and "html-too-large" where only its tags could be taken out."""
-    dense = source.count("<") > 12_000 or source.count("<!") > 200 or source.count("<li") > 1000
-    if len(source) > MAX_CONVERT or dense or source.count("&") > 20_000:
+    if len(source) > MAX_CONVERT or _dense(source):
         text, defect = _without_tags(source[: 8 * MAX_CONVERT]), "html-too-large"
     else:
         converter = html2text.HTML2Text(bodywidth=0)

@@ -67,6 +67,8 @@ def _split(raw: bytes) -> tuple[list[tuple[bytes, list[bytes]]], int, set[str]]:
     for line, after in _lines(raw):
         if not line:
             return found, after, defects
+        if before > MAX_SCAN:
+            return found, before, defects | {"head-too-large"}
         if before == 0 and line.startswith((b"From ", b">From ")) and not _FIELD.match(line):
             before = after
             continue
@@ -86,9 +88,7 @@ def split_head(raw: bytes) -> Head:
     Beyond 128 KB or 2,000 headers only From is kept, since a second From decides who wrote it;
     a block that does not end within 512 KB is cut there ("head-too-large").
     """
-    found, body, defects = _split(raw[:MAX_SCAN])
-    if body == MAX_SCAN < len(raw):
-        defects |= {"head-too-large"}
+    found, body, defects = _split(raw)
     fields: list[tuple[str, bytes]] = []
     room = MAX_HEAD
     for name, pieces in found:
