@@ -37,7 +37,7 @@ class Logins:
     """
 
     def __init__(self, users: Mapping[str, str]) -> None:
-        self._users = {login.casefold(): stored for login, stored in users.items()}
+        self._users = {login.lower(): stored for login, stored in users.items()}
         for login, stored in users.items():
             try:
                 _read(stored)
@@ -47,7 +47,7 @@ class Logins:
 
     def verify(self, login: str, password: str) -> bool:
         """Judge a login; slow on purpose, so call it in a thread."""
-        stored = self._users.get(login.casefold())
+        stored = self._users.get(login.lower())
         fits = verify(password, stored or self._nobody)
         return fits and stored is not None
 

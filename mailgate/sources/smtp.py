@@ -128,21 +128,26 @@ class Listener:
         self._changed.set()
 
     async def _commit(self, mail: Inbound) -> bool:
-        peer = mail.envelope.peer
         try:
             future = self._submit(mail)
-            try:
-                # The shield keeps a loop that shuts down from cancelling intake's own future.
-                await asyncio.shield(asyncio.wrap_future(future))
-            except asyncio.CancelledError:
-                if not future.cancelled():
-                    raise
-                raise InterruptedError("intake let go of the mail") from None
         except Exception as error:
-            journal.trouble(what="commit", error=error, source=mail.source, peer=peer)
-            journal.deferred(source=mail.source, why="no stable storage", peer=peer)
-            return False
+            journal.trouble(what="commit", error=error, source=mail.source)
+            return self._deferred(mail)
+        try:
+            # The shield keeps a loop that shuts down from cancelling intake's own future.
+            await asyncio.shield(asyncio.wrap_future(future))
+        except asyncio.CancelledError:
+            if not future.cancelled():
+                raise
+            return self._deferred(mail)
+        except Exception:
+            # Whatever it was, intake has journalled it once for the whole group.
+            return self._deferred(mail)
         return True
+
+    def _deferred(self, mail: Inbound) -> bool:
+        journal.deferred(source=mail.source, why="no stable storage", peer=mail.envelope.peer)
+        return False
 
     def locked_out(self, ip: str) -> bool:
         """Tell if this network failed too many logins within the lockout time."""

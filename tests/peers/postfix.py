@@ -40,7 +40,8 @@ class Routes:
     """Where the mail of an instance goes.
 
     `pipe_command` is a pipe(8) command line, a word each, where `${sender}`, `${recipient}` and
-    the like are filled in by Postfix; it runs as `pipe_user`, which is neither root nor postfix.
+    the like are filled in by Postfix; the word with `${recipient}` is repeated for each recipient
+    of the mail. It runs as `pipe_user`, which may be neither root nor postfix.
     `main` adds lines to main.cf, `pipe_options` words before argv, e.g. "flags=DR".
     """
 
