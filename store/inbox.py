@@ -149,8 +149,9 @@ class Inbox:
         """
         dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
         insert = dialect.insert(contents).on_conflict_do_nothing()
-        row = {"fingerprint": key, "inbox": inbox_id}
-        if self._conn.execute(insert.values(row)).rowcount == 1:
+        row = insert.values({"fingerprint": key, "inbox": inbox_id})
+        # RETURNING, because psycopg tells no row count of an INSERT.
+        if self._conn.execute(row.returning(contents.c.inbox)).first():
             if also != key:
                 self._conn.execute(insert.values({"fingerprint": also, "inbox": inbox_id}))
             return None

@@ -108,7 +108,9 @@ class Tickets:
         row = self._insert(participants).values(
             ticket=number, person=person, role=role.value, added_by=by, added=now
         )
-        return bool(self._conn.execute(row.on_conflict_do_nothing()).rowcount == 1)
+        # RETURNING, because psycopg tells no row count of an INSERT.
+        made = row.on_conflict_do_nothing().returning(participants.c.person)
+        return self._conn.execute(made).first() is not None
 
     def add_message(
         self, number: int, mail: ParsedMail, kind: MessageKind, author: Address | None, **at: Any
