@@ -81,6 +81,11 @@ def _state(name: str, report: Health | None, started: datetime, now: datetime) -
     return SourceState.SILENT if polled and now - since > SILENCE_LIMIT else SourceState.WORKING
 
 
+def overdue(oldest: datetime | None, limit: timedelta, now: datetime) -> bool:
+    """Whether the oldest has waited longer than it may."""
+    return oldest is not None and now - oldest > limit
+
+
 def problems(depths: Depths, sources: Sequence[Source], now: datetime) -> tuple[str, ...]:
     """A sentence for each thing that somebody should look at; nothing when all is well."""
     return (
@@ -110,7 +115,7 @@ def _waiting(depths: Depths, now: datetime) -> Iterator[str]:
         ),
     )
     for where, oldest, limit, number, one, many in queues:
-        if oldest is not None and now - oldest > limit:
+        if oldest is not None and overdue(oldest, limit, now):
             yield (
                 f"{where}: {count(number, one, many)}, the oldest for {span(now - oldest)} "
                 f"(limit {span(limit)})."

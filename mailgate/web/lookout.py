@@ -83,18 +83,19 @@ class Shared(Generic[T]):
     none of those that carry mail. Nobody gets an answer older than the question.
     """
 
-    def __init__(self, read: Callable[[], T]) -> None:
+    def __init__(self, read: Callable[[], T], ticks: Callable[[], float] = time.monotonic) -> None:
         self._read = read
+        self._ticks = ticks
         self._lock = threading.Lock()
         self._last: tuple[float, T] | None = None
 
     def __call__(self) -> T:
         """The answer; raises what the read raises."""
-        asked = time.monotonic()
+        asked = self._ticks()
         with self._lock:
             if self._last is not None and self._last[0] >= asked:
                 return self._last[1]
-            begun = time.monotonic()
+            begun = self._ticks()
             answer = self._read()
             self._last = (begun, answer)
             return answer

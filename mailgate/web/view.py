@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from mailgate.web.health import Source, SourceState
+from mailgate.web.health import INBOX_LIMIT, OUTBOX_LIMIT, Source, SourceState, overdue
 from mailgate.web.lookout import Picture, RecentTicket
 from mailgate.web.words import count, span
 
-MAX_BARS = 8  # of one chart; what is left is one bar
+MAX_BARS = 9  # of one chart, as many as there are outcomes; what is left is one bar
 
 _TONES = {
     SourceState.WORKING: "good",
@@ -73,7 +73,8 @@ def numbers(picture: Picture, started: datetime) -> dict[str, object]:
 
 def page(picture: Picture, started: datetime) -> dict[str, object]:
     """The context of status.html.j2."""
-    now, today = picture.vitals.at, picture.today
+    now, today, sources = picture.vitals.at, picture.today, picture.vitals.sources
+    working = sum(source.state is SourceState.WORKING for source in sources)
     return {
         "problems": picture.vitals.problems,
         "at": now.astimezone(UTC).strftime("%H:%M:%S UTC"),
@@ -86,9 +87,9 @@ def page(picture: Picture, started: datetime) -> dict[str, object]:
             ("By priority", bars(picture.priority)),
             ("By queue", bars(picture.queue)),
         ],
-        "today": today,
         "outcomes": bars(today.outcomes),
-        "sources": [_source(source, now) for source in picture.vitals.sources],
+        "working": f"{working} of {len(sources)} working",
+        "sources": [_source(source, now) for source in sources],
         "recent": [_recent(ticket, now) for ticket in picture.recent],
     }
 
@@ -105,35 +106,27 @@ def bars(counts: Mapping[str, int]) -> list[tuple[str, str, float]]:
 
 def _cards(picture: Picture) -> list[dict[str, object]]:
     depths, now, today = picture.vitals.depths, picture.vitals.at, picture.today
-    failed = f", {depths.outbox_failed:,} given up" if depths.outbox_failed else ""
+    late_in = overdue(depths.inbox_oldest, INBOX_LIMIT, now)
+    late_out = overdue(depths.outbox_oldest, OUTBOX_LIMIT, now)
+    failed = [f"{depths.outbox_failed:,} given up"] if depths.outbox_failed else []
+    held = "needs a decision" if depths.quarantined else "empty"
+    taken = "all settled" if today.accepted else "nothing yet"
+    if today.waiting:
+        taken = f"{today.waiting:,} not settled yet"
     return [
-        {
-            "title": "Inbox",
-            "number": f"{depths.inbox:,}",
-            "about": _oldest("waiting", depths.inbox_oldest, now) or "nothing waits",
-        },
-        {
-            "title": "Outbox",
-            "number": f"{depths.outbox:,}",
-            "about": (_oldest("to send", depths.outbox_oldest, now) or "nothing to send") + failed,
-        },
-        {
-            "title": "Quarantine",
-            "number": f"{depths.quarantined:,}",
-            "about": "needs a decision" if depths.quarantined else "empty",
-        },
-        {
-            "title": "Taken today",
-            "number": f"{today.accepted:,}",
-            "about": f"{count(today.waiting, 'mail')} undecided"
-            if today.waiting
-            else "all settled",
-        },
+        _card("Inbox", depths.inbox, _oldest(depths.inbox_oldest, now), late=late_in),
+        _card("Outbox", depths.outbox, _oldest(depths.outbox_oldest, now), *failed, late=late_out),
+        _card("Quarantine", depths.quarantined, held, late=depths.quarantined > 0),
+        _card("Taken today", today.accepted, taken),
     ]
 
 
-def _oldest(word: str, since: datetime | None, now: datetime) -> str:
-    return "" if since is None else f"{word}, oldest {span(now - since)}"
+def _card(title: str, number: int, *about: str, late: bool = False) -> dict[str, object]:
+    return {"title": title, "number": f"{number:,}", "about": about, "late": late}
+
+
+def _oldest(since: datetime | None, now: datetime) -> str:
+    return "nothing waits" if since is None else f"oldest waits {span(now - since)}"
 
 
 def _source(source: Source, now: datetime) -> dict[str, str]:
