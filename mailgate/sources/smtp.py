@@ -46,6 +46,7 @@ class Listener:
         self._connections: set[Connection] = set()
         self._per_net: Counter[str] = Counter()
         self._commits: set[asyncio.Task[bool]] = set()
+        self._held = 0
         self._changed = asyncio.Event()
         self._guesses: dict[str, tuple[int, float]] = {}
 
@@ -115,6 +116,11 @@ class Listener:
         if self._per_net[net] <= 0:
             del self._per_net[net]
         self._changed.set()
+
+    def hold(self, octets: int) -> bool:
+        """Count octets of mail kept in memory (or given back); False when that is too much."""
+        self._held += octets
+        return self._held <= self.settings.limits.memory
 
     def commit(self, mail: Inbound) -> asyncio.Task[bool]:
         """Hand a mail to intake in a task of its own, which outlives the connection."""

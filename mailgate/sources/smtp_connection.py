@@ -39,6 +39,9 @@ class Door(Protocol):
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
 
+    def hold(self, octets: int) -> bool:
+        """Count octets of mail kept in memory (or given back); False when that is too much."""
+
     def commit(self, mail: Inbound) -> asyncio.Task[bool]:
         """Hand a mail over; the task tells if it is on stable storage."""
 
@@ -73,6 +76,7 @@ class Connection(SMTP):
         self._admitted = False
         self._retiring = False
         self._errors = 0
+        self._abort_handle: asyncio.TimerHandle | None = None
 
     # --- the transport -------------------------------------------------------------------
 
@@ -102,6 +106,8 @@ class Connection(SMTP):
         if not self._admitted:
             return
         self._admitted = False
+        if self._abort_handle is not None:
+            self._abort_handle.cancel()
         self.door.leave(self)
         super().connection_lost(error)
 
@@ -123,7 +129,7 @@ class Connection(SMTP):
         if isinstance(transport, asyncio.Transport) and self.is_open():
             transport.write(f"{reply}\r\n".encode())
             transport.close()
-            self.loop.call_later(_FLUSH, transport.abort)
+            self._abort_handle = self.loop.call_later(_FLUSH, transport.abort)
 
     def is_open(self) -> bool:
         """Tell if the conversation can go on."""

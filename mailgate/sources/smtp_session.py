@@ -59,7 +59,7 @@ class Session(Connection):
     # --- greetings and small talk --------------------------------------------------------
 
     def _greet(self, name: str) -> None:
-        if not name or len(name) > 255 or not name.isprintable() or " " in name:
+        if not name or len(name) > 255 or not name.isprintable():
             raise Refused("501 5.5.4 Say who you are")
         self._transaction = Transaction()
         self._peer_name = name
@@ -161,44 +161,57 @@ class Session(Connection):
         if arg:
             raise Refused("501 5.5.4 DATA takes no argument")
         self.check_in_step()
+        content = Content(limit=self.door.settings.limits.size)
         self.in_mail = True
         try:
             await self.push("354 End with a dot on a line of its own")
-            content = await self._receive()
-            if content is not None:
+            if await self._receive(content):
                 await self._conclude(content)
         finally:
             self.in_mail = False
+            self.door.hold(-content.kept)
 
-    async def _receive(self) -> Content | None:
-        """Read up to the final dot; None when the conversation broke off before it."""
+    async def _receive(self, content: Content) -> bool:
+        """Read up to the final dot; False when the conversation broke off before it."""
         limits = self.door.settings.limits
-        content = Content(limit=limits.size)
         began, counted = self.loop.time(), 0
         # All there is, which the stream keeps small, so that nothing stays behind in it.
         while block := await self._reader.read(1 << 30):
-            rest = content.feed(block)
+            rest = self._feed(content, block)
             if rest is not None:
                 self._reader._buffer.extend(rest)  # type: ignore[attr-defined]
-                return content
+                return True
             if content.received > 2 * limits.size + BLOCK:
                 self.log_refused("too big")
                 self.last_words("552 5.3.4 Message far too big, closing the connection")
-                return None
+                return False
             self._reset_timeout()
             now = self.loop.time()
             if now - began >= limits.window:
                 if content.received - counted < limits.rate * (now - began):
                     self._timeout_cb()
-                    return None
+                    return False
                 began, counted = now, content.received
-        return None
+        return False
+
+    def _feed(self, content: Content, block: bytes) -> bytes | None:
+        """Feed a block; under memory pressure a large mail goes, so that small ones still pass."""
+        before = content.kept
+        rest = content.feed(block)
+        room = self.door.hold(content.kept - before)
+        if not room and content.kept > self.door.settings.limits.small:
+            self.door.hold(-content.kept)
+            content.let_go()
+        return rest
 
     async def _conclude(self, content: Content) -> None:
         settings = self.door.settings
         if content.too_big:
             self.log_refused("too big")
             reply = "552 5.3.4 Message too big"
+        elif content.gone:
+            self.log_deferred("too many mails under way")
+            reply = "452 4.3.1 Too many mails under way, please try again later"
         else:
             reply = await self._deliver(content.raw())
         # The recipients share the fate of the one mail: one commit, one answer for each.

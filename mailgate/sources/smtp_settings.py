@@ -26,6 +26,8 @@ class Limits:
     """
 
     size: int = 25 * 1024 * 1024  # of one mail, dot-stuffing not counted
+    memory: int = 256 * 1024 * 1024  # of all mails under way; past it ...
+    small: int = 128 * 1024  # ... one that is larger than this is put off with 452
     recipients: int = 100
     connections: int = 500
     per_ip: int = 20

@@ -81,13 +81,15 @@ class Content:
     """Collects a mail's content from blocks as they come (RFC 5321, section 4.5.2).
 
     Only CRLF.CRLF ends it, wherever the blocks are cut; no other mixture of CR, LF and dots
-    does. Over `limit` octets everything held is let go and `too_big` is set, while the search
-    for the end goes on. Memory: the content once, and one block.
+    does. Over `limit` octets `too_big` is set and all is let go, while the search for the end
+    goes on. Memory: the content once, and one block.
     """
 
     limit: int
     received: int = 0  # octets, stuffing included
+    kept: int = 0  # octets in memory, until let go
     too_big: bool = False
+    gone: bool = False  # nothing is kept any more
     # The CRLF that ended the DATA command stands before the first line, so that a dot in it is
     # seen like any other; these two octets are not kept.
     _pending: bytes = b"\r\n"
@@ -110,14 +112,20 @@ class Content:
         return None
 
     def _keep(self, data: bytes) -> None:
-        if self.too_big:
+        if self.gone:
             return
         skip = min(self._skip, len(data))
         self._skip -= skip
-        self._held.write(data.replace(b"\r\n.", b"\r\n")[skip:])
-        if self._held.tell() > self.limit:
+        self.kept += self._held.write(data.replace(b"\r\n.", b"\r\n")[skip:])
+        if self.kept > self.limit:
             self.too_big = True
-            self._held = BytesIO()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Keep nothing, now or later; only the end is still looked for."""
+        self.gone = True
+        self.kept = 0
+        self._held = BytesIO()
 
     def raw(self) -> bytes:
         """Return the content as the client meant it; call it once, after the end."""

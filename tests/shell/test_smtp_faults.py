@@ -6,7 +6,9 @@ import smtplib
 import socket
 import struct
 import threading
+import time
 import tracemalloc
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -17,6 +19,13 @@ from mailgate.sources.smtp import Limits, Wire
 from tests.shell.smtp_rig import Rig
 
 TROUBLE = "451 4.3.0 Temporary trouble, please try again later"
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not reached():
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def raise_now(_mail: Inbound) -> Future[int]:
@@ -183,6 +192,26 @@ def test_s6_endless_data_without_a_line_end_takes_no_memory(tmp_path: Path) -> N
         with rig.ready() as other:
             other.send(b"another session goes on\r\n.\r\n")
             other.expect("250")
+
+
+def test_s6_many_mails_at_once_are_bounded_and_the_one_too_many_is_put_off(tmp_path: Path) -> None:
+    body = b"x" * 98 + b"\r\n"
+    with (
+        Rig(tmp_path, limits=Limits(memory=150_000, small=60_000)) as rig,
+        rig.ready() as first,
+        rig.ready() as second,
+        rig.ready() as third,
+    ):
+        first.send(body * 1000)
+        wait_until(lambda: rig.listener._held > 99_990)
+        second.send(body * 1000 + b".\r\n")
+        second.expect("452 4.3.1")
+        third.send(body * 550 + b".\r\n")
+        third.expect("250")
+        first.send(b".\r\n")
+        first.expect("250")
+        wait_until(lambda: rig.listener._held == 0)
+        assert sorted(len(mail["raw"]) for mail in rig.intake.mails()) == [55_000, 100_000]
 
 
 def test_s6_a_mail_of_25_mib_comes_through_unchanged(tmp_path: Path) -> None:
