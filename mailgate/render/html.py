@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape, unescape
-from re import ASCII, IGNORECASE
+from re import ASCII, IGNORECASE, Match
 from re import compile as regex
 
 import nh3
@@ -41,7 +41,10 @@ _CSS = _set(
     " font-size font-style font-weight height max-width padding padding-bottom padding-left"
     " padding-right padding-top text-align text-decoration vertical-align white-space width"
 )
+_SET_HERE = ("rel", "target")  # by nh3 itself; bleach has removed the sender's
 _LINK = regex(r"(?:https?|mailto|tel):", IGNORECASE | ASCII)
+# bleach reads CSS without decoding entities; mail programs write quotes in it as &quot;.
+_STYLE = regex(r'style="[^"<>]*&quot;[^"<>]*"', IGNORECASE)
 # Elements whose text is no text for readers. Comments go with them.
 _UNREAD = (
     "script style title template noscript textarea xmp iframe noembed noframes object svg math"
@@ -57,6 +60,8 @@ def _keep(allow_cid: bool, tag: str, name: str, value: str) -> bool:
         return False
     if name == "href":
         return _LINK.match(value) is not None
+    if name == "style":
+        return "\\" not in value  # CSS escapes have no honest use here
     if name == "src":
         return allow_cid and value.lower().startswith("cid:")
     return True
@@ -82,17 +87,21 @@ def safe_html(html: str, allow_cid: bool = True) -> str:
         css_sanitizer=CSSSanitizer(allowed_css_properties=_CSS, allowed_svg_properties=()),
     )
     return nh3.clean(
-        first.clean(_dropped(html)),
+        first.clean(_STYLE.sub(_single_quotes, _dropped(html))),
         tags=set(_TAGS),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=lambda tag, name, value: (
-            value if _keep(allow_cid, tag, name, value) else None
+            value if name in _SET_HERE or _keep(allow_cid, tag, name, value) else None
         ),
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         filter_style_properties=set(_CSS),
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+def _single_quotes(style: Match[str]) -> str:
+    return style[0].replace("&quot;", "'")
 
 
 def _dropped(html: str) -> str:
