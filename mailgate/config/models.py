@@ -48,6 +48,10 @@ def _database_url(value: str) -> str:
     )
 
 
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
+
+
 class HelpdeskSection(Section):
     """[helpdesk]: who we are and where our files lie."""
 
@@ -137,16 +141,14 @@ class RetentionSection(Section):
 class SlaSection(Section):
     """[sla]: time until the first answer and until the solution, by priority."""
 
-    hours: Mapping[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], str] = Field(
-        default_factory=dict
-    )
+    hours: Mapping[Day, Hours] = Field(default_factory=dict)  # empty: all hours count
     holidays: tuple[date, ...] = ()
     answer: Mapping[str, Duration] = Field(default_factory=dict)
     resolve: Mapping[str, Duration] = Field(default_factory=dict)
 
 
 class GateSection(Section):
-    """[gate]: caps on automatic notices to people who are no agents; 0 lets none out.
+    """[gate]: caps on automatic notices to people who are no agents; 0 is no cap.
 
     Counted: confirmation, assignment, status, closure. The per_address caps are for notices that
     an incoming mail set off, `changes_hour` is for those that an agent's change set off. Answers

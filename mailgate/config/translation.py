@@ -81,6 +81,8 @@ def _bounds(error: ErrorDetails) -> tuple[str, str] | None:
 def _pattern(name: str, loc: Loc) -> tuple[str, str]:
     if name == "language":
         return "is not a language code", 'write two letters, like "en"'
+    if loc[0] == "sla":
+        return "is no span of a day", 'write one like "09:00-17:00"'
     tag = "subject_tag" if "subject_tag" in loc else "old_tags"
     return f"is no {tag}", "write up to 20 letters, digits, - or _, without brackets or #"
 
@@ -106,7 +108,8 @@ def problems(
     """One Problem per error, with the line where its key, or the section it lacks in, stands."""
     collected = []
     for detail in error.errors(include_url=False, include_input=False):
-        loc = detail["loc"]
+        # pydantic marks a refused key of a table by a last part that is no key.
+        loc = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
         message, remedy = said(model, detail)
         collected.append(
             Problem(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -17,6 +18,7 @@ from mailgate.config.problems import ConfigError, Problem, nearest
 
 MAX_OCTETS = 1_000_000
 MAX_DEPTH = 50
+MAX_REFUSED = 50  # problems of this kind that are worth telling
 _BOOL = "tag:yaml.org,2002:bool"
 _NULL = "tag:yaml.org,2002:null"
 
@@ -127,7 +129,7 @@ def root(path: Path) -> Place | None:
     """
     text = _read(path)
     try:
-        problems = list(_refused(str(path), text))
+        problems = list(islice(_refused(str(path), text), MAX_REFUSED))
         node = None if problems else yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         problems = [_syntax(str(path), error)]

@@ -284,9 +284,62 @@ BROKEN = [
         'config.toml:8: [sla.answer].high: is not a duration; write one like "30m", "4h" or "2d"',
         id="duration in words",
     ),
+    pytest.param(
+        HEAD + '[sla.hours]\nmon = "9 to 5"\n',
+        'config.toml:8: [sla.hours].mon: is no span of a day; write one like "09:00-17:00"',
+        id="hours in words",
+    ),
+    pytest.param(
+        HEAD + '[sla.hours]\nmonday = "09:00-17:00"\n',
+        "config.toml:8: [sla.hours].monday: is not one of the possible values; "
+        "write 'mon', 'tue', 'wed', 'thu', 'fri', 'sat' or 'sun'",
+        id="day written out",
+    ),
+    pytest.param(
+        HEAD + '[sla.answer]\nhihg = "4h"\n',
+        "config.toml:8: [sla.answer].hihg: there is no priority 'hihg'; did you mean 'high'?",
+        id="target for an unknown priority",
+    ),
+    pytest.param(
+        HEAD.replace("[[mailbox]]", 'subject_tag = "[HD#]"\n[[mailbox]]'),
+        "config.toml:3: [helpdesk].subject_tag: is no subject_tag; "
+        "write up to 20 letters, digits, - or _, without brackets or #",
+        id="tag with its brackets",
+    ),
+    pytest.param(
+        HEAD.replace("[[mailbox]]", 'public_url = "help.example.org"\n[[mailbox]]'),
+        "config.toml:3: [helpdesk].public_url: is not a web address; "
+        'write one like "https://help.example.org"',
+        id="public_url without scheme",
+    ),
+    pytest.param(
+        HEAD + IMAP + 'password = "x"\n[imap.oauth2]\ntoken_command = ["t"]\n',
+        "config.toml:10: [imap.0].password: a password and oauth2 are both set; keep one of them",
+        id="password and token",
+    ),
+    pytest.param(
+        HEAD + IMAP + '[imap.oauth2]\ntoken_url = "https://login.example.com"\n',
+        "config.toml:10: [imap.0].oauth2: has neither client secret nor refresh token; "
+        "write client_secret_file or refresh_token_file\n"
+        "config.toml:10: [imap.0.oauth2].client_id: is missing; "
+        "write client_id, or a token_command",
+        id="token without client",
+    ),
+    pytest.param(
+        HEAD + IMAP + 'password = "x"\n' + IMAP + 'password = "y"\n',
+        "config.toml:11: [imap.1]: the same folder of the same account is read twice; "
+        "remove one of the two",
+        id="account twice",
+    ),
+    pytest.param(
+        HEAD + IMAP.replace('"support"', '"sup\\r\\nport"') + 'password = "x"\n',
+        "config.toml:9: [imap.0].username: holds a control character; "
+        "write it in one line of plain text",
+        id="line break in a name",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("text", "said"), BROKEN)
 def test_each_mistake_is_named(text: str, said: str, tmp_path: Path) -> None:
-    assert mistakes(tmp_path, text) == [said]
+    assert "\n".join(mistakes(tmp_path, text)) == said
