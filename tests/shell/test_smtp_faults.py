@@ -104,6 +104,29 @@ def test_s4_a_client_that_leaves_during_the_commit_does_not_undo_it(
         assert [mail["raw"] for mail in rig.intake.mails()] == [b"only once\r\n", b"next\r\n"]
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_s4_a_client_that_leaves_does_not_cancel_what_intake_still_has_to_do(
+    tmp_path: Path, how: str
+) -> None:
+    asked: list[Future[int]] = []
+
+    def queue(_mail: Inbound) -> Future[int]:
+        asked.append(Future())
+        return asked[-1]
+
+    with Rig(tmp_path, submit=queue) as rig:
+        client = rig.ready()
+        client.send(b"x\r\n.\r\n")
+        wait_until(lambda: bool(asked))
+        client._file.close()
+        leave(how, client.socket)
+        wait_until(lambda: how == "close" or not rig.listener._connections)
+        with rig.greeted() as other:
+            other.ask("NOOP", "250")
+        assert asked[0].set_running_or_notify_cancel()
+        asked[0].set_result(1)
+
+
 def test_s5_a_slow_commit_outlives_the_idle_timer_and_is_still_answered(tmp_path: Path) -> None:
     reached = threading.Event()
 
