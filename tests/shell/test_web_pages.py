@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,26 @@ def test_the_page_shows_what_changed_since(site: Site) -> None:
     with site.database.transaction() as tx:
         open_ticket(tx, NOON)
     assert "6 tickets" in site.ask("/").text
+
+
+def test_the_numbers_are_the_same_on_each_engine(database: Database) -> None:
+    with served(database) as site:
+        fill(site)
+        found = json.loads(site.ask("/status.json").body)
+    assert found["status"] == "ok"
+    assert found["inbox"] == {"waiting": 1, "oldest_seconds": 60}
+    assert found["outbox"] == {"waiting": 1, "oldest_seconds": 120, "failed": 0}
+    assert found["tickets"]["total"] == 5
+    assert found["tickets"]["queue"] == {"support": 3, "<b>shop</b>": 1, "billing": 1}
+    assert found["today"] == {
+        "day": "2026-03-04",
+        "accepted": 4,
+        "waiting": 1,
+        "outcomes": {"reply": 2, "ticket": 1},
+    }
+    assert [set(ticket) for ticket in found["recent"]] == 5 * [
+        {"number", "status", "priority", "queue", "age_seconds"}
+    ]
 
 
 def test_an_empty_installation_has_a_page(sqlite_database: Database) -> None:
