@@ -32,6 +32,8 @@ from mailgate.wire import (
 )
 
 MAX_REFERENCES = 20
+MAX_MESSAGE = 150_000  # characters of a message; escaped, they still fit render's cap
+MAX_PAGE = 500_000  # characters of its HTML; above that the text is shown instead
 
 # A person's words: a machine only carries them (RFC 3834, section 5 speaks of the others).
 HUMAN = frozenset({Notice.ANSWER, Notice.COPY})
@@ -133,11 +135,18 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         **{name: header_text(value) for name, value in lines.items()},
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),
-        "message": body_text(ctx.message).strip() if shown else "",
-        "message_html": Markup(body_text(ctx.html) if shown else ""),
+        "message": _cut(body_text(ctx.message).strip()) if shown else "",
+        "message_html": Markup(body_text(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
         "copies": _copies(ctx, policy) if notice in HUMAN else (),
         "attachments": tuple(header_text(p.filename) for p in ctx.attachments) if shown else (),
     }
+
+
+def _cut(text: str) -> str:
+    """A text of bearable length; the reader is told how many characters are missing."""
+    if len(text) <= MAX_MESSAGE:
+        return text
+    return f"{text[:MAX_MESSAGE]}\n\n[… +{len(text) - MAX_MESSAGE}]"
 
 
 # --- who is who ----------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 SUBJECT_MAX = 250
 NAME_MAX = 100
+ADDRESS_MAX = 240  # characters; RFC 5321, 4.5.3.1 allows 64 + 1 + 255 octets, mail works with 254
 _FOLD = 76  # RFC 2047, section 2: no line with an encoded word is longer
 _WORD = 52  # characters of payload in one encoded word; leaves room for a header's name
 _ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+")
@@ -89,15 +90,20 @@ def address_header(name: str, address: str, display: str = "") -> bytes:
 
 def addr_spec(address: str) -> str:
     """An address that can say nothing but itself: odd local parts quoted, domain as A-labels."""
-    local, _, domain = header_text(address, 320).replace(" ", "").rpartition("@")
-    if not domain.isascii():
-        domain = domain.encode("idna").decode("ascii")
-    domain = re.sub(r"[^A-Za-z0-9.:\[\]_-]", "", domain)
+    local, _, domain = header_text(address, ADDRESS_MAX).replace(" ", "").rpartition("@")
+    domain = re.sub(r"[^A-Za-z0-9.:\[\]_-]", "", _a_labels(domain))
     atoms = local.split(".")
     dot_atom = all(_ATOM.fullmatch(atom) or (atom and not atom.isascii()) for atom in atoms)
     if not dot_atom and not _QUOTED.fullmatch(local):
         local = _quoted(local)
     return f"{local}@{domain}"
+
+
+def _a_labels(domain: str) -> str:
+    try:
+        return domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    except UnicodeError:  # no such domain can exist: no mail reaches it, whatever we write here
+        return ascii(domain)
 
 
 def _strange(line: str) -> bool:

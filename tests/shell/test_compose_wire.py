@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgate.compose import compose
+from mailgate.compose import MAX_MESSAGE, MAX_PAGE, compose
 from mailgate.core.decision import Notice, Recipient
 from mailgate.core.people import Author
 from mailgate.wire import (
@@ -146,6 +146,16 @@ def test_an_address_says_nothing_but_itself(address: str, written: str) -> None:
     assert addr_spec(address) == written
 
 
+@given(TEXTS | TEXTS.map(lambda text: f"bob@{text}"))
+def test_any_address_gives_one_header(address: str) -> None:
+    raw = address_header("To", address)
+    strict(raw.decode().encode("ascii", "replace"))
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert raw.startswith(b"To: <")
+    assert raw.endswith(b">\r\n")
+    assert email.message_from_bytes(raw + b"\r\n").keys() == ["To"]
+
+
 def test_a_local_part_beyond_ascii_touches_only_that_recipients_head() -> None:
     to = Recipient(address="josé@example.net", role="requester", why="requester")
     mail = compose(Notice.ANSWER, replace(FROM_ANA, recipients=(to,)), RENDERER, POLICY)
@@ -182,6 +192,17 @@ def test_words_arrive_unchanged(words: str) -> None:
         "text/plain",
         "text/html",
     ]
+
+
+@pytest.mark.parametrize("filling", ["'", "\n", "\t", "&", "é", "word "])
+def test_a_huge_message_is_cut_and_says_so(filling: str) -> None:
+    size = 2 * MAX_MESSAGE // len(filling) + 1
+    huge = f"x{filling * size}x"
+    ctx = replace(FROM_ANA, message=huge, html="<p>" * MAX_PAGE)
+    mail = compose(Notice.ANSWER, ctx, RENDERER, POLICY)
+    strict(wire(mail))
+    assert f"[… +{len(huge) - MAX_MESSAGE}]" in content(read(mail), "plain")
+    assert f"[… +{len(huge) - MAX_MESSAGE}]" in content(read(mail), "html")
 
 
 def file(filename: str, data: bytes = b"\0\r\n.\r\n\xff", kind: str = "application/pdf") -> Part:
