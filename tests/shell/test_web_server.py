@@ -32,8 +32,10 @@ def test_sigterm_stays_with_the_daemon_and_the_web_stays_up(sqlite_database: Dat
         told = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, told.set)
+        ours = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
         server = WebServer(make_app(sqlite_database, name="x", started=STARTED), "127.0.0.1", 0)
         await server.start()
+        assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == ours
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(told.wait(), 10)
         assert b"200 OK" in await _ask(server.port)
