@@ -6,7 +6,7 @@ Every mistake of both files is reported at once, as file:line: key: what; what t
 from __future__ import annotations
 
 from mailgate.config.channels import ImapSection, OAuth2Section, RelaySection, SmtpSection
-from mailgate.config.checks import template_dirs, template_languages
+from mailgate.config.checks import template_languages
 from mailgate.config.credentials import warnings
 from mailgate.config.fields import Endpoint
 from mailgate.config.models import (
@@ -56,7 +56,6 @@ __all__ = [
     "load_rules",
     "policy",
     "starter",
-    "template_dirs",
     "template_languages",
     "warnings",
 ]

@@ -23,7 +23,7 @@ from mailgate.config.fields import (
     Text,
     TrustedNetwork,
     is_loopback,
-    surroundings,
+    path_of,
 )
 from mailgate.config.problems import ConfigError, Problem, wrong
 
@@ -66,7 +66,7 @@ class OAuth2Section(Section):
     client_id: Text | None = None
     client_secret: SecretStr | None = None
     client_secret_file: CredentialPath | None = None
-    client_secret_env: str = ""
+    client_secret_env: Line = ""
     refresh_token_file: CredentialPath | None = None  # the first one; rotated ones are ours to keep
     scope: Line = ""
     token_command: tuple[Text, ...] = ()  # argv; prints an access token
@@ -92,7 +92,7 @@ class ImapSection(Section):
     username: Text
     password: SecretStr | None = None
     password_file: CredentialPath | None = None
-    password_env: str = ""
+    password_env: Line = ""
     oauth2: OAuth2Section | None = None
     folder: Text = "INBOX"
     processed: Line = "Processed"  # "" leaves mail where it is
@@ -125,7 +125,7 @@ class RelaySection(Section):
     username: Line = ""
     password: SecretStr | None = None
     password_file: CredentialPath | None = None
-    password_env: str = ""
+    password_env: Line = ""
     rate: Count = 0  # mails a minute; 0 is no limit
     timeout: Positive = 60  # seconds for one answer
     ca_file: ConfigPath | None = None
@@ -139,7 +139,7 @@ def _auth(value: object, info: ValidationInfo) -> tuple[str, ...] | Path:
     if isinstance(value, Path):
         return value
     if isinstance(value, str) and value.strip():
-        return surroundings(info)[0] / Path(value).expanduser()
+        return path_of(value, info)
     if not isinstance(value, list | tuple):
         raise wrong("is neither a list nor a file", 'write ["login:hash"] or the path of a file')
     for at, entry in enumerate(value):

@@ -35,7 +35,7 @@ def mailbox_named(config: Config, written: str) -> str:
     return ""
 
 
-def template_dirs(config: Config) -> tuple[Path, ...]:
+def _template_dirs(config: Config) -> tuple[Path, ...]:
     """Folders with mail templates: the operator's `[helpdesk].templates/mail`, then the shipped."""
     own = config.helpdesk.templates
     return (*((own / "mail",) if own else ()), resource("templates") / "mail")
@@ -43,7 +43,7 @@ def template_dirs(config: Config) -> tuple[Path, ...]:
 
 def template_languages(config: Config) -> tuple[str, ...]:
     """Languages in which every notice has its templates."""
-    folders = template_dirs(config)
+    folders = _template_dirs(config)
     names = {d.name for folder in folders for d in folder.glob("*/") if d.is_dir()}
 
     def whole(name: str) -> bool:

@@ -170,13 +170,15 @@ def surroundings(info: ValidationInfo) -> tuple[Path, Mapping[str, str]]:
     return context.get("base", Path.cwd()), context.get("env", os.environ)
 
 
-def _path(value: object, info: ValidationInfo) -> Path:
+def path_of(value: object, info: ValidationInfo) -> Path:
     if isinstance(value, str) and not value.strip():
         raise wrong("is empty", "write a path or remove the key")
     if not isinstance(value, str | Path):
         raise wrong("is not a path", "write it as text in quotes")
+    if "\0" in str(value):
+        raise wrong("holds a control character", "write the path of a file")
     base, _env = surroundings(info)
-    return base / Path(value).expanduser()
+    return base / Path(value)
 
 
 def _credential(value: object, info: ValidationInfo) -> Path:
@@ -184,14 +186,14 @@ def _credential(value: object, info: ValidationInfo) -> Path:
     folder = env.get("CREDENTIALS_DIRECTORY", "")
     if folder and isinstance(value, str) and value.strip():
         loaded = Path(folder) / value
-        if not Path(value).is_absolute() and loaded.is_file():
+        if not Path(value).is_absolute() and "\0" not in value and loaded.is_file():
             return loaded
-    return _path(value, info)
+    return path_of(value, info)
 
 
 def _data_dir(value: object, info: ValidationInfo) -> Path:
     if value != Path():
-        return _path(value, info)
+        return path_of(value, info)
     # systemd's StateDirectory= may name several, separated by colons; the first is ours.
     base, env = surroundings(info)
     state = env.get("STATE_DIRECTORY", "").partition(":")[0]
@@ -200,7 +202,7 @@ def _data_dir(value: object, info: ValidationInfo) -> Path:
 
 def _rules_file(value: object, info: ValidationInfo) -> Path | None:
     if value is not None:
-        return _path(value, info)
+        return path_of(value, info)
     default = surroundings(info)[0] / "rules.yaml"
     return default if default.exists() else None
 
@@ -221,7 +223,7 @@ Count = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]
 Size = Annotated[StrictInt, BeforeValidator(_size), Field(ge=1)]
 Duration = Annotated[timedelta, PlainValidator(_duration)]
-ConfigPath = Annotated[Path, PlainValidator(_path)]
+ConfigPath = Annotated[Path, PlainValidator(path_of)]
 CredentialPath = Annotated[Path, PlainValidator(_credential)]
 DataDir = Annotated[Path, PlainValidator(_data_dir)]
 RulesFile = Annotated[Path | None, PlainValidator(_rules_file)]

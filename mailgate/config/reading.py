@@ -71,6 +71,9 @@ def _text(path: Path) -> str:
 def _toml(name: str, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        problem = Problem(file=name, message="is nested too deep", remedy="write it flat")
+        raise ConfigError([problem]) from None
     except tomllib.TOMLDecodeError as error:
         # Python 3.11 to 3.13 give the position only in the message.
         message, _, where = str(error).rpartition(" (at ")

@@ -108,6 +108,8 @@ def problems(
     """One Problem per error, with the line where its key, or the section it lacks in, stands."""
     collected = []
     for detail in error.errors(include_url=False, include_input=False):
+        if detail["type"] == "default_factory_not_called":
+            continue  # only says that another key of the section has been refused
         # pydantic marks a refused key of a table by a last part that is no key.
         loc = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
         message, remedy = said(model, detail)

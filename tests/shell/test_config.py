@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from mailgate.config import (
     load,
     load_rules,
     policy,
-    template_dirs,
+    template_languages,
     warnings,
 )
 from mailgate.core.ticket import TRANSITIONS
@@ -74,8 +75,7 @@ def test_paths_start_at_the_file_wherever_we_stand(
     config = load(Path("etc/config.toml"))
     assert config.helpdesk.rules == tmp_path / "etc" / "rules.yaml"
     assert config.helpdesk.data_dir.resolve() == tmp_path / "var"
-    shipped = resource("templates") / "mail"
-    assert template_dirs(config) == (tmp_path / "etc" / "mine" / "mail", shipped)
+    assert config.helpdesk.templates == tmp_path / "etc" / "mine"
 
 
 def test_systemd_says_where_data_and_credentials_lie(
@@ -252,3 +252,13 @@ def test_warnings_name_what_works_but_should_not_stay(tmp_path: Path) -> None:
     (only,) = warnings(path, config)
     assert only.message == "the password crosses the network in the clear"
     assert warnings(path, loaded(tmp_path, HEAD + RELAY)) == ()
+
+
+def test_a_language_of_ones_own_counts_when_it_is_whole(tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "mail" / "tlh"
+    shutil.copytree(resource("templates") / "mail" / "en", mine)
+    text = HEAD.replace("[[mailbox]]", 'templates = "mine"\nlanguage = "tlh"\n[[mailbox]]')
+    assert "tlh" in template_languages(loaded(tmp_path, text))
+    (mine / "answer.txt.j2").unlink()
+    with pytest.raises(ConfigError, match="there are no templates for 'tlh'"):
+        loaded(tmp_path, text)

@@ -208,6 +208,12 @@ BROKEN = [
         id="login without password",
     ),
     pytest.param(
+        HEAD + RELAY + 'tls = "ssl"\n',
+        "config.toml:9: [relay.0].tls: is not one of the possible values; "
+        "write 'none', 'starttls' or 'implicit'",
+        id="unknown tls",
+    ),
+    pytest.param(
         HEAD + RELAY + 'ca_file = "ca.pem"\n',
         "config.toml:9: [relay.0].ca_file: there is no file ca.pem; create it or mend the path",
         id="CA file missing",

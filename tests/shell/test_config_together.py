@@ -109,3 +109,48 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b'[helpdesk]\nname = "Caf\xe9"\n')
     with pytest.raises(ConfigError, match="is not UTF-8 \\(octet 22\\); save it as UTF-8"):
         load(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[helpdesk]\ndomain = "a..b"\n', "[helpdesk].domain: 'a..b' is not a domain"),
+        (HEAD + 'name = "\\u0007"\n', "[agent.0].name: holds a control character"),
+        (HEAD + 'queues = [" "]\n', "[agent.0].queues.0: is empty"),
+        (HEAD + RELAY + 'ca_file = ""\n', "[relay.0].ca_file: is empty"),
+        (HEAD + RELAY + 'ca_file = "\\u0000"\n', "[relay.0].ca_file: holds a control character"),
+        (HEAD + RELAY + "ca_file = 1\n", "[relay.0].ca_file: is not a path"),
+        (HEAD + RELAY + 'password = "x"\n', "[relay.0].password: there is no username for it"),
+        (HEAD + SMTP + "auth = 1\n", "[smtp.0].auth: is neither a list nor a file"),
+        (HEAD + "[limits]\nmax_size = 0\n", "[limits].max_size: is out of range; write at least 1"),
+        (HEAD + '[tickets]\npriorities = ["normal", "normal"]\n', "'normal' stands twice"),
+        (HEAD + '[tickets.groups]\n"a@b" = []\n', "[tickets.groups].a@b: is no name for a group"),
+        (HEAD + "x = " + "[" * 5000 + "]" * 5000, "config.toml: is nested too deep"),
+        (
+            HEAD + "[tickets]\nautoclose_days = 1\n[tickets.transitions]\n"
+            'new = ["waiting"]\nopen = ["waiting"]\nwaiting = ["open"]\nresolved = ["open"]\n'
+            'closed = ["open"]\n',
+            "'resolved' may not become 'closed', but does when autoclose_days are over",
+        ),
+        (
+            HEAD + IMAP + '[imap.oauth2]\ntoken_command = ["t"]\ntoken_url = "https://a.test"\n',
+            "[imap.0.oauth2].token_url: token_command and token_url are both set",
+        ),
+        (
+            HEAD + IMAP + '[imap.oauth2]\nclient_id = "c"\nclient_secret = "x"\n'
+            'token_url = "https://[a"\n',
+            "[imap.0.oauth2].token_url: a secret would cross the network in the clear",
+        ),
+    ],
+)
+def test_rarer_mistakes(text: str, said: str, tmp_path: Path) -> None:
+    assert said in "\n".join(mistakes(tmp_path, text))
+
+
+def test_a_users_file_that_is_no_text(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_bytes(b"\xff")
+    users.chmod(0o600)
+    assert mistakes(tmp_path, HEAD + SMTP + 'auth = "users"\n') == [
+        "config.toml:9: [smtp.0].auth: users is not UTF-8; save it as UTF-8"
+    ]
