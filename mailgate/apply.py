@@ -183,19 +183,25 @@ class _Run:
         for person in passed.stopped:
             journal.gated(ticket=self.number, notice=effect.notice, why=person.why)
             self._event("withheld", notice=effect.notice.value, to=person.address, why=person.why)
-        if not passed.to:
-            return
-        effect = Notify(notice=effect.notice, to=passed.to, left_out=effect.left_out)
+        # An agent's proof is the Message-ID of a notice that nobody else was sent, so each agent
+        # gets a mail of their own; requester and CC share one, and see each other in it.
+        agents = [person for person in passed.to if person.role == "agent"]
+        others = [person for person in passed.to if person.role != "agent"]
+        for to in (*((agent,) for agent in agents), tuple(others)):
+            if to:
+                self._queue(Notify(notice=effect.notice, to=to, left_out=effect.left_out))
+
+    def _queue(self, effect: Notify) -> None:
         context = self._context(effect)
         try:
-            mail = compose(effect.notice, context, desk.renderer, desk.policy)
+            mail = compose(effect.notice, context, self.desk.renderer, self.desk.policy)
         except TemplateFailure as error:
             # A broken template must not undo a ticket: the mail was taken, its notice is owed.
             journal.trouble(what="template", error=error, ticket=self.number)
             self._event("unwritten", notice=effect.notice.value, why=str(error))
             return
-        outbox = self.tx.outbox.add(mail, passed.to, cause.now, inbox=cause.inbox)
-        to = [person.address for person in passed.to]
+        outbox = self.tx.outbox.add(mail, effect.to, self.cause.now, inbox=self.cause.inbox)
+        to = [person.address for person in effect.to]
         self._event("queued", outbox=outbox, notice=effect.notice.value, to=to)
 
     def _context(self, effect: Notify) -> NoticeContext:

@@ -34,7 +34,10 @@ def commit(database: Database, deliveries: Sequence[Inbound]) -> list[tuple[int,
     with database.transaction() as tx:
         digests = tx.blobs.put_many([d.raw for d in deliveries], now)
         arrivals = [_arrival(d, digest) for d, digest in zip(deliveries, digests, strict=True)]
-        return tx.inbox.add_many(arrivals)
+        taken = tx.inbox.add_many(arrivals)
+        for source in sorted({a.source for a in arrivals if a.live}):
+            tx.sources.report(source, ok=True, detail="", now=now)
+        return taken
 
 
 def _arrival(inbound: Inbound, digest: str) -> Arrival:

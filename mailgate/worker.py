@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +20,7 @@ from mailgate.core.decide import Delivery, decide, quarantine
 from mailgate.core.decision import Decision, Outcome
 from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.people import Author
-from mailgate.parsing import Parsers, Parsing
+from mailgate.parsing import Parsers, parts_of
 from mailgate.wire import Part
 from store.blobs import BlobMissing
 from store.database import Database, Tx, Unavailable
@@ -40,7 +41,7 @@ CAME_BY = {"smtp": "email", "lmtp": "email", "imap": "email"}
 class _Job:
     waiting: Waiting
     raw: bytes
-    parsing: Parsing
+    parsing: Future[ParsedMail]
     claimed: datetime
 
 
@@ -181,7 +182,7 @@ class Worker:
             return ()
         if sum(a.size for a in wanted) > PASS_ON_MAX:
             return ()
-        data = self.parsers.parts(job.raw, [a.part for a in wanted])
+        data = self.parsers.call(parts_of, job.raw, [a.part for a in wanted])
         return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True))
 
     def _failed(self, waiting: Waiting, error: Exception) -> None:

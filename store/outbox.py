@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Connection, Row, func, select, update
 
 from mailgate.core.decision import FINAL_STATES, Attempt, CopyState, Fate, Outgoing, Recipient
-from store.blobs import Blobs
+from store.blobs import BlobMissing, Blobs
 from store.schema import outbox, outbox_recipients
 
 
@@ -108,6 +108,7 @@ class Outbox:
 
         A claim is a date: if the mailer dies while sending, the copy falls due again by itself.
         The price: it may go out twice, byte-identical and with one and the same Message-ID.
+        A mail whose bytes are missing fails with a text that says so; the others are returned.
         """
         r = outbox_recipients.c
         due = select(r.id, r.state).where(r.due <= now).order_by(r.due, r.id).limit(limit)
@@ -128,9 +129,24 @@ class Outbox:
             .order_by(r.id)
             .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         )
-        return [self._queued(row, before) for row in self._conn.execute(query)]
+        claimed = []
+        for row in self._conn.execute(query).all():
+            try:
+                data = bytes(row.outbox_recipients_head) + self._blobs.get(row.outbox_digest)
+            except BlobMissing:
+                self._give_up(row.outbox_recipients_id, now)
+            else:
+                claimed.append(self._queued(row, data, before))
+        return claimed
 
-    def _queued(self, row: Row[Any], before: dict[int, CopyState]) -> Queued:
+    def _give_up(self, recipient: int, now: datetime) -> None:
+        # One lost file must not keep all other mail from leaving.
+        lost = "the bytes of this mail are missing: restore them from a backup, then retry"
+        row = update(outbox_recipients).where(outbox_recipients.c.id == recipient)
+        state = CopyState.FAILED.value
+        self._conn.execute(row.values(state=state, due=None, code=0, text=lost, changed=now))
+
+    def _queued(self, row: Row[Any], data: bytes, before: dict[int, CopyState]) -> Queued:
         return Queued(
             id=row.outbox_recipients_id,
             outbox=row.outbox_id,
@@ -141,7 +157,7 @@ class Outbox:
             mail_from=row.outbox_mail_from,
             address=row.outbox_recipients_address,
             role=row.outbox_recipients_role,
-            data=bytes(row.outbox_recipients_head) + self._blobs.get(row.outbox_digest),
+            data=data,
             attempts=row.outbox_recipients_attempts,
             queued=row.outbox_recipients_queued,
             before=before[row.outbox_recipients_id],

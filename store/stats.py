@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, String, cast, func, select
+from sqlalchemy import Connection, Select, String, cast, func, select
 
-from store.schema import inbox, outbox, outbox_recipients, people, tickets
+from store.schema import blobs, inbox, messages, outbox, outbox_recipients, people, tickets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +36,14 @@ class Depths:
     outbox_oldest: datetime | None
     outbox_failed: int
     quarantined: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imbalance:
+    """Something in the books that does not add up."""
+
+    what: str
+    detail: str
 
 
 class Stats:
@@ -72,6 +80,17 @@ class Stats:
             )
             for key, count in sorted(accepted.items())
         ]
+
+    def imbalances(self) -> list[Imbalance]:
+        """All that is wrong: sums that differ, outcomes without what they claim to have made."""
+        found = [
+            Imbalance(what="sum", detail=f"{line.day} {line.source}: {line.accepted} accepted")
+            for line in self.ledger()
+            if not line.balanced
+        ]
+        for what, query in _claims().items():
+            found += [Imbalance(what=what, detail=f"mail {i}") for i in self._conn.scalars(query)]
+        return found
 
     def tickets_by(self, column: str) -> dict[str, int]:
         """Counts of tickets by status, priority, queue or category."""
@@ -111,3 +130,23 @@ class Stats:
             outbox_failed=states.get("failed", 0),
             quarantined=int(self._conn.execute(held).scalar_one()),
         )
+
+
+def _claims() -> dict[str, Select[int]]:
+    """Inbox rows whose outcome says more than the tables hold."""
+    i, m = inbox.c, messages.c
+    appended = ("ticket", "reply", "note", "held")
+    stored = select(m.inbox).where(m.inbox == i.id)
+    doubled = select(m.inbox).group_by(m.inbox).having(func.count() > 1)
+    return {
+        "no message on a ticket": select(i.id).where(i.outcome.in_(appended), ~stored.exists()),
+        "no ticket": select(i.id).where(i.outcome.in_(appended), i.ticket.is_(None)),
+        "two messages": select(i.id).where(i.id.in_(doubled)),
+        "a message without that outcome": select(i.id).where(
+            i.outcome.not_in(appended), stored.exists()
+        ),
+        "a duplicate of nothing": select(i.id).where(
+            i.outcome == "duplicate", i.duplicate_of.is_(None)
+        ),
+        "no bytes": select(i.id).where(i.digest.not_in(select(blobs.c.digest))),
+    }

@@ -1,0 +1,163 @@
+"""Sections of the configuration -> what each room wants to be told."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Literal
+
+from mailgate.apply import Desk
+from mailgate.config import Config, ImapSection, OAuth2Section, RelaySection, SmtpSection, policy
+from mailgate.config import load_rules as read_rules
+from mailgate.gate import Caps
+from mailgate.mailer import RelaySettings, Tls
+from mailgate.parsing import Parsers
+from mailgate.render import Renderer
+from mailgate.resources import resource
+from mailgate.sources.imap import ImapSettings
+from mailgate.sources.oauth import OAuthSettings
+from mailgate.sources.passwords import Logins
+from mailgate.sources.smtp import Limits, ListenerSettings, Wire, server_tls
+from store.database import Database
+
+INSTANCE = "instance"  # setting: this installation's id, in our loop header
+
+
+def open_database(config: Config) -> Database:
+    """The engine; the schema is not looked at yet."""
+    return Database(
+        config.database_url(),
+        config.helpdesk.data_dir,
+        blob_inline_max=config.database.blob_inline_max,
+    )
+
+
+def ready_database(config: Config) -> Database:
+    """The engine, with the schema made when it is empty. Raises WrongSchema or Unavailable."""
+    database = open_database(config)
+    database.ready()
+    return database
+
+
+def instance_of(database: Database) -> str:
+    """This installation's id, made once."""
+    with database.reading() as tx:
+        known = tx.setting(INSTANCE)
+    if known:
+        return known
+    with database.transaction() as tx:
+        known = tx.setting(INSTANCE) or secrets.token_hex(8)
+        tx.set_setting(INSTANCE, known)
+    return known
+
+
+def template_dirs(config: Config, kind: Literal["mail", "web"]) -> list[Path]:
+    """The operator's own folder first, if there is one, then the shipped one."""
+    own = config.helpdesk.templates
+    return [*([own / kind] if own else []), resource("templates") / kind]
+
+
+def make_desk(config: Config, instance: str) -> Desk:
+    """Policy, templates and caps. Raises ConfigError when the rules are broken."""
+    renderer = Renderer(template_dirs(config, "mail"))
+    rules = read_rules(config.helpdesk.rules, config) if config.helpdesk.rules else ()
+    gate = config.gate
+    return Desk(
+        policy=policy(config, rules, renderer.languages(), instance),
+        renderer=renderer,
+        caps=Caps(
+            per_address_hour=gate.per_address_hour,
+            per_address_day=gate.per_address_day,
+            changes_hour=gate.changes_hour,
+            total_hour=gate.total_hour,
+            confirm_cc=gate.confirm_cc,
+        ),
+    )
+
+
+def make_parsers(config: Config) -> Parsers:
+    """The pool of killable parse processes; it starts with the first mail."""
+    return Parsers(seconds=config.limits.parse_seconds, memory=config.limits.parse_memory)
+
+
+def relays(config: Config) -> list[RelaySettings]:
+    """The routes out, in order."""
+    return [_relay(section, config) for section in config.relay]
+
+
+def _relay(section: RelaySection, config: Config) -> RelaySettings:
+    return RelaySettings(
+        host=section.host,
+        port=section.port,
+        tls=Tls(section.tls),
+        username=section.username,
+        password=section.secret(),
+        rate=section.rate,
+        timeout=section.timeout,
+        ca_file=section.ca_file,
+        helo=config.helpdesk.domain,
+    )
+
+
+def listener(section: SmtpSection, config: Config) -> ListenerSettings:
+    """One [[smtp]]. Raises OSError when certificate or users file cannot be read."""
+    tls = None
+    if section.tls_cert and section.tls_key:
+        tls = server_tls(section.tls_cert, section.tls_key)
+    users = section.logins()
+    limits = config.limits
+    return ListenerSettings(
+        name=f"{section.protocol} {section.listen}",
+        host=section.listen.host,
+        port=section.listen.port,
+        protocol=Wire(section.protocol),
+        hostname=config.helpdesk.domain,
+        tls=tls,
+        verify=Logins(users).verify if users else None,
+        trusted=tuple(section.trusted),
+        limits=Limits(
+            size=limits.max_size,
+            recipients=limits.recipients,
+            connections=limits.connections,
+            per_ip=limits.connections_per_ip,
+        ),
+    )
+
+
+def imap(section: ImapSection, config: Config) -> ImapSettings:
+    """One [[imap]]. Raises ConfigError when a secret cannot be read."""
+    return ImapSettings(
+        name=section.label,
+        host=section.host,
+        port=section.port,
+        username=section.username,
+        mailbox=section.mailbox,
+        tls=section.tls,
+        ca_file=str(section.ca_file) if section.ca_file else None,
+        password=None if section.oauth2 else section.secret(),
+        oauth=_oauth(section.oauth2, section.label, config) if section.oauth2 else None,
+        folder=section.folder,
+        processed=section.processed or None,
+        failed=section.failed or None,
+        poll_seconds=section.poll_seconds,
+        idle=section.idle,
+        max_bytes=config.limits.max_size,
+    )
+
+
+def _oauth(section: OAuth2Section, label: str, config: Config) -> OAuthSettings:
+    refresh = ""
+    if section.refresh_token_file:
+        refresh = section.refresh_token_file.read_text(encoding="utf-8").strip()
+    name = "".join(c if c.isalnum() else "-" for c in label)
+    return OAuthSettings(
+        mechanism="XOAUTH2" if section.mechanism == "xoauth2" else "OAUTHBEARER",
+        token_url=section.token_url or "",
+        client_id=section.client_id or "",
+        client_secret=section.secret(),
+        refresh_token=refresh,
+        scope=section.scope,
+        token_command=section.token_command,
+        # Credentials handed over by systemd are read-only: rotated tokens live with our data.
+        token_file=config.helpdesk.data_dir / f"oauth-{name}.token",
+    )

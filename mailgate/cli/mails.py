@@ -1,0 +1,318 @@
+"""Commands about mail: deliver, import, parse, explain, raw, ledger."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mailgate.assembly import make_parsers
+from mailgate.cli import shapes
+from mailgate.cli.house import (
+    STATE,
+    Failure,
+    House,
+    database_only,
+    house,
+    one_line,
+    print_json,
+    print_table,
+)
+from mailgate.core import screen
+from mailgate.core.mail import Envelope
+from mailgate.core.policy import Policy
+from mailgate.intake import commit
+from mailgate.parsing import Parsers
+from mailgate.render import Renderer, safe_html
+from mailgate.resources import resource
+from mailgate.sources import archive, pipe
+from mailgate.worker import Worker
+from store.database import Database, Tx
+from store.inbox import Settled
+from store.stats import Imbalance
+
+BATCH = 50  # mails of an import in one commit
+DEADLINE = 300  # seconds for `deliver`; MTAs give a pipe 1000 (Postfix) or more
+PATIENCE = 120.0  # seconds that --json waits for the outcome of one batch
+
+PATHS = typer.Argument(..., metavar="PATH...", help="mbox, Maildir, folder of .eml, .eml file.")
+MAIL_FILE = typer.Argument(..., metavar="FILE", help="A mail; - is stdin.")
+RCPT = typer.Option([], "--rcpt", metavar="A", help="Envelope recipient; may be given repeatedly.")
+
+
+def register(app: typer.Typer) -> None:
+    """Put these commands at the top level."""
+    app.command()(deliver)
+    app.command("import")(import_)
+    app.command()(parse)
+    app.command()(explain)
+    app.command()(raw)
+    app.command()(ledger)
+
+
+def deliver(
+    sender: str = typer.Option(None, "--from", metavar="A", help="Envelope sender."),
+    rcpt: list[str] = RCPT,
+) -> None:
+    """Take one mail from stdin; exits 0 when it is committed, else 75 (try again later)."""
+    with _deadline(DEADLINE):
+        data = sys.stdin.buffer.read()
+        if not data.strip():
+            raise Failure("there is no mail on stdin", pipe.TEMPFAIL)
+        one = pipe.from_pipe(data, sender=sender, recipients=rcpt, now=datetime.now(UTC))
+        with house() as home:
+            [(inbound, _new)] = commit(home.database, [one])
+            if STATE.json:
+                _print_outcomes(home, [inbound])
+
+
+def import_(
+    paths: list[Path] = PATHS,
+    live: bool = typer.Option(
+        False, "--live", help="Treat it as mail that comes in now: notices are sent."
+    ),
+) -> None:
+    """Import mail; silent history unless --live. Running it again takes only what is missing."""
+    for path in archive.skipped(paths):
+        typer.echo(f"not taken: {path} (name an mbox itself to import it)", err=True)
+    try:
+        found = list(archive.items(paths))
+    except OSError as error:
+        raise Failure(str(error)) from error
+    counts: dict[str, int] = {}
+    with house() as home, _parsers(home) as parsers, _progress(len(found)) as advance:
+        worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
+        for start in range(0, len(found), BATCH):
+            for row in _take(home, worker, found[start : start + BATCH], live=live):
+                outcome = row.outcome.value if row.outcome else "waiting"
+                counts[outcome] = counts.get(outcome, 0) + 1
+                if STATE.json:
+                    print_json(shapes.mail_line(row))
+                advance()
+    if not STATE.json:
+        total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+        typer.echo(f"{len(found)} mails: {total or 'nothing to do'}")
+
+
+def parse(file: Path = MAIL_FILE) -> None:
+    """Show what mailgate reads in a mail; needs no configuration."""
+    data = sys.stdin.buffer.read() if str(file) == "-" else _read(file)
+    languages = Renderer([resource("templates") / "mail"]).languages()
+    parsers = Parsers()
+    try:
+        mail = parsers.run(data, languages)
+        html = parsers.call(safe_html, mail.html) if mail.html and STATE.json else ""
+    finally:
+        parsers.close()
+    kind = screen.screen(mail, Envelope(), Policy(languages=languages)).kind
+    shape = shapes.parsed(mail, kind, html)
+    if STATE.json:
+        print_json(shape)
+        return
+    for key in ("from", "to", "cc", "subject", "date", "message_id", "kind", "language", "defects"):
+        value = shape[key]
+        shown = ", ".join(value) if isinstance(value, list) else value
+        if shown:
+            typer.echo(f"{key:<12}{one_line(shown)}")
+    for a in mail.attachments:
+        typer.echo(f"{'attachment':<12}{a.filename} ({a.content_type}, {a.size} octets)")
+    typer.echo(f"\n{mail.visible or mail.text}")
+
+
+def explain(
+    inbound: str = typer.Argument(..., metavar="ID", help="Inbound id or <Message-ID>."),
+) -> None:
+    """Say what became of a mail, each step with its reason, and who was written to."""
+    with database_only() as database, database.reading() as tx:
+        rows = _find(tx, inbound)
+        sent = {row.id: tx.outbox.list(inbox=row.id) for row in rows}
+    for row in rows:
+        if STATE.json:
+            print_json(
+                {
+                    **shapes.mail_line(row),
+                    "source": row.source,
+                    "received": shapes.stamp(row.received),
+                    "settled": shapes.stamp(row.settled),
+                    "mail_from": row.envelope.mail_from,
+                    "rcpt_tos": list(row.envelope.rcpt_tos),
+                    "duplicate_of": row.duplicate_of,
+                    "trace": [
+                        {"step": s.step, "verdict": s.verdict, "reason": s.reason}
+                        for s in row.trace
+                    ],
+                    "outbox": [shapes.outgoing(mail) for mail in sent[row.id]],
+                }
+            )
+        else:
+            _print_explained(row)
+
+
+def raw(
+    inbound: str = typer.Argument(..., metavar="ID", help="Inbound id or <Message-ID>."),
+) -> None:
+    """Print the exact bytes of a mail as it was taken."""
+    with database_only() as database, database.reading() as tx:
+        row = _find(tx, inbound)[0]
+        data = tx.blobs.get(row.digest)
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def ledger(
+    check: bool = typer.Option(False, "--check", help="Exit 1 unless everything adds up."),
+) -> None:
+    """Show, per day and source, how many mails were taken and how each one ended."""
+    with database_only() as database, database.reading() as tx:
+        lines = tx.stats.ledger()
+        wrong = tx.stats.imbalances() if check else []
+    for line in lines if STATE.json else ():
+        print_json(
+            {
+                "day": line.day,
+                "source": line.source,
+                "accepted": line.accepted,
+                "waiting": line.waiting,
+                "outcomes": line.outcomes,
+                "balanced": line.balanced,
+            }
+        )
+    if not STATE.json:
+        rows = [
+            {
+                "day": line.day,
+                "source": line.source,
+                "accepted": line.accepted,
+                "waiting": line.waiting,
+                "outcomes": ", ".join(f"{v} {k}" for k, v in line.outcomes.items()),
+            }
+            for line in lines
+        ]
+        print_table(rows, "no mail was taken yet")
+    if check:
+        _verdict(wrong, sum(line.accepted for line in lines))
+
+
+def _verdict(wrong: Sequence[Imbalance], accepted: int) -> None:
+    for one in wrong:
+        typer.echo(f"{one.what}: {one.detail}", err=True)
+    if wrong:
+        raise Failure(f"the ledger does not balance: {len(wrong)} findings")
+    if not STATE.json:
+        typer.echo(f"balanced: {accepted} accepted, each with one outcome or still waiting")
+
+
+def _take(
+    home: House, worker: Worker, batch: Sequence[archive.Item], *, live: bool
+) -> list[Settled]:
+    now = datetime.now(UTC)
+    mails = [archive.inbound(item, item.read(), live=live, now=now) for item in batch]
+    ids = [inbound for inbound, _new in commit(home.database, mails)]
+    return _settled(home.database, worker, ids)
+
+
+def _print_outcomes(home: House, ids: Sequence[int]) -> None:
+    with _parsers(home) as parsers:
+        worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
+        for row in _settled(home.database, worker, ids):
+            print_json(shapes.mail_line(row))
+
+
+def _settled(database: Database, worker: Worker, ids: Sequence[int]) -> list[Settled]:
+    """Settle these mails, or wait until a running daemon has."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        worker.drain(only=ids)
+        with database.reading() as tx:
+            rows = [row for i in ids if (row := tx.inbox.get(i))]
+        if all(row.outcome for row in rows) or time.monotonic() > until:
+            return rows
+        time.sleep(0.1)
+
+
+@contextmanager
+def _parsers(home: House) -> Iterator[Parsers]:
+    parsers = make_parsers(home.config)
+    try:
+        yield parsers
+    finally:
+        parsers.close()
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("importing"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("import", total=total)
+        yield lambda: progress.advance(task)
+
+
+@contextmanager
+def _deadline(seconds: int) -> Iterator[None]:
+    """End before the MTA's own limit does, with a status that makes it try again."""
+
+    def late(_signal: int, _frame: FrameType | None) -> None:
+        raise Failure(f"not committed within {seconds} s", pipe.TEMPFAIL)
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _find(tx: Tx, name: str) -> list[Settled]:
+    rows: list[Settled] = []
+    if name.isdecimal():
+        row = tx.inbox.get(int(name))
+        rows = [row] if row else []
+    else:
+        wanted = name if name.startswith("<") else f"<{name}>"
+        rows = list(reversed(tx.inbox.find(message_id=wanted)))
+    if not rows:
+        raise Failure(f"no mail {name} was ever taken; `mailgate ledger` shows what was")
+    return rows
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}") from error
+
+
+def _print_explained(row: Settled) -> None:
+    outcome = row.outcome.value if row.outcome else "waiting"
+    ticket = f" #{row.ticket}" if row.ticket else ""
+    typer.echo(f"mail {row.id}: {outcome}{ticket}: {row.reason or 'not decided yet'}")
+    sender = "null sender" if row.envelope.mail_from == "" else row.envelope.mail_from
+    facts = {
+        "source": row.source,
+        "received": shapes.stamp(row.received),
+        "settled": shapes.stamp(row.settled),
+        "message-id": row.message_id,
+        "envelope": f"{sender or 'unknown'} -> {', '.join(row.envelope.rcpt_tos) or 'unknown'}",
+    }
+    for key, value in facts.items():
+        if value:
+            typer.echo(f"  {key:<11}{one_line(value)}")
+    for step in row.trace:
+        typer.echo(f"  {step.step:<11}{one_line(step.verdict)}: {one_line(step.reason)}")

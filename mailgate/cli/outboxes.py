@@ -1,0 +1,110 @@
+"""`mailgate outbox ...`: what has to leave, what left, and what could not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+
+from mailgate.cli import shapes
+from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table
+
+app = typer.Typer(help="See, retry, cancel, pause outgoing mail.", no_args_is_help=True)
+
+PAUSED = "outbox.paused"
+IDS = typer.Argument(None, metavar="ID...", help="Outbox ids, as `outbox list` shows them.")
+
+
+@app.command("list")
+def list_(
+    ticket: int = typer.Option(0, help="Only mail of this ticket."),
+    unfinished: bool = typer.Option(False, "--unfinished", help="Only what is not sent yet."),
+    limit: int = typer.Option(100, help="At most so many, the newest."),
+) -> None:
+    """List outgoing mail with the state of each recipient's copy."""
+    with database_only() as database, database.reading() as tx:
+        rows = tx.outbox.list(ticket=ticket or None, unfinished=unfinished, limit=limit)
+        paused = tx.setting(PAUSED) == "1"
+    if STATE.json:
+        for row in rows:
+            print_json(shapes.outgoing(row))
+        return
+    lines = [
+        {
+            "id": row.id,
+            "kind": row.notice,
+            "ticket": f"#{row.ticket}",
+            "recipient": r.address,
+            "state": r.state.value,
+            "tries": r.attempts,
+            "answer": f"{r.code or ''} {r.text}".strip(),
+        }
+        for row in rows
+        for r in row.recipients
+    ]
+    print_table(lines, "the outbox is empty")
+    if paused:
+        typer.echo("the outbox is paused: `mailgate outbox resume` lets mail out again")
+
+
+@app.command()
+def show(outbox_id: int = typer.Argument(..., metavar="ID")) -> None:
+    """Show one mail as it goes over the wire to its first recipient."""
+    with database_only() as database, database.reading() as tx:
+        rows = tx.outbox.list(ids=[outbox_id])
+        if not rows:
+            raise Failure(f"there is no outbox mail {outbox_id}")
+        data = tx.outbox.wire_bytes(rows[0].recipients[0].id)
+    if STATE.json:
+        print_json({**shapes.outgoing(rows[0]), "raw": data.decode("ascii", "replace")})
+    else:
+        typer.echo(data.decode("ascii", "replace").replace("\r\n", "\n"))
+
+
+@app.command()
+def retry(
+    ids: list[int] = IDS,
+    everything: bool = typer.Option(False, "--all", help="All that is not sent."),
+) -> None:
+    """Make copies that are waiting, failed or cancelled due now."""
+    with database_only() as database, database.transaction() as tx:
+        wanted = ids or ([r.id for r in tx.outbox.list(unfinished=True)] if everything else [])
+        if not wanted:
+            raise Failure("name the ids to retry, or give --all", 2)
+        count = tx.outbox.retry(wanted, datetime.now(UTC))
+    _say("due", count)
+
+
+@app.command()
+def cancel(ids: list[int] = IDS) -> None:
+    """Never send what is not sent yet of these mails."""
+    if not ids:
+        raise Failure("name the ids to cancel", 2)
+    with database_only() as database, database.transaction() as tx:
+        count = tx.outbox.cancel(ids, datetime.now(UTC))
+    _say("cancelled", count)
+
+
+@app.command()
+def pause() -> None:
+    """Let nothing out until `outbox resume`; mail is still taken and queued."""
+    with database_only() as database, database.transaction() as tx:
+        tx.set_setting(PAUSED, "1")
+    _say("paused", 1)
+
+
+@app.command()
+def resume() -> None:
+    """Let mail out again."""
+    with database_only() as database, database.transaction() as tx:
+        tx.set_setting(PAUSED, "0")
+    _say("resumed", 1)
+
+
+def _say(what: str, count: int) -> None:
+    if STATE.json:
+        print_json({what: count})
+    elif what in ("paused", "resumed"):
+        typer.echo(f"the outbox is {what}")
+    else:
+        typer.echo(f"{count} {'copy' if count == 1 else 'copies'} {what}")
