@@ -20,7 +20,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from mailgate.core.language import detect
 from mailgate.core.mail import ParsedMail
-from mailgate.core.parse import headers_only, parse, part_bytes
+from mailgate.core.parse import headers_only, parse, parts_bytes
 from mailgate.core.strip import strip
 
 SECONDS = 5.0  # for one mail
@@ -57,7 +57,7 @@ def read_mail(raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
 
 def parts_of(raw: bytes, parts: list[int]) -> list[bytes]:
     """The decoded bytes of several attachments, for `Parsers.call`."""
-    return [part_bytes(raw, part) for part in parts]
+    return parts_bytes(raw, parts)
 
 
 def _confine(memory: int) -> None:

@@ -146,7 +146,7 @@ def _items(tokens: Sequence[_Token]) -> tuple[list[list[_Token]], set[str]]:
 def _name(tokens: Sequence[_Token]) -> str:
     """The display name of a phrase, or a comment's text."""
     words = (re.sub(r"\\(.)", r"\1", t[1:-1]) if kind == "quoted" else t for kind, t in tokens)
-    return one_line(decode_words("".join(words)), 200)
+    return re.sub(" {2,}", " ", one_line(decode_words("".join(words)), 200))
 
 
 def _mailbox(item: list[_Token]) -> tuple[Address | None, str]:

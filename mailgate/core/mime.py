@@ -17,6 +17,7 @@ from email.policy import Compat32, Policy, compat32
 
 from mailgate.core.charset import one_line
 from mailgate.core.header import (
+    MAX_FIELD,
     MAX_PARAMETERS,
     Head,
     decode_words,
@@ -261,7 +262,7 @@ def clean_name(name: str) -> str:
 
     At most 150 characters and 240 octets of UTF-8, the extension kept.
     """
-    base = one_line(name, 4000).replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    base = one_line(name, MAX_FIELD).replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     base = _BAD_IN_NAME.sub("_", base).strip(". ")
     if _RESERVED.match(base):
         base = f"_{base}"

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import Message
@@ -75,10 +75,12 @@ def _ask_mailparser(values: dict[str, str], date: str) -> _Known:
     message["date"] = date
     known = mailparser.MailParser(message)
     reasons = (d["reason"] for d in known.address_header_defects if d["header"] == "from")
+    # A time or day that does not exist stays none; another spelling may still be read.
+    syntax = any(d["reason"] == "invalid-date-syntax" for d in known.date_header_defects)
     return _Known(
         boxes={name: _boxes(getattr(known, name.replace("-", "_"))) for name in values},
         doubts=frozenset(r for reason in reasons for r in reason.split(",")) - _HARMLESS,
-        date=known.date,
+        date=_lenient_date(date) if syntax else known.date,
     )
 
 
@@ -161,7 +163,7 @@ def _headers(raw: bytes, head: Head, charset: str, second: bool = True) -> Parse
         if second
         else _Known(boxes=dict.fromkeys(values, ()), doubts=frozenset({"unread"}), date=None)
     )
-    date = known.date or _lenient_date(written)
+    date = known.date if second else _lenient_date(written)
     ours = {name: read(value) for name, value in values.items()}
     sender, why = _author(len(head.all("from")), ours["from"], known)
     if any(len(value) >= MAX_FIELD for value in head.all("from")):
@@ -278,13 +280,19 @@ def parse(raw: bytes) -> ParsedMail:
         return headers_only(raw, f"parser-failed: {type(error).__name__}")
 
 
-def part_bytes(raw: bytes, part: int) -> bytes:
-    """The decoded octets of one part of a mail, by `Attachment.part`.
+def parts_bytes(raw: bytes, parts: Sequence[int]) -> list[bytes]:
+    """The decoded octets of parts of a mail, by `Attachment.part`, from one reading of it.
 
     Raises LookupError when the mail has no such part.
     """
     top, _ = mime.tree(split_head(raw), raw)
-    node = next((n for n in top.walk() if n.index == part), None)
-    if node is None:
-        raise LookupError(f"no part {part}")
-    return node.octets()
+    nodes = {node.index: node for node in top.walk()}
+    missing = [part for part in parts if part not in nodes]
+    if missing:
+        raise LookupError(f"no part {missing[0]}")
+    return [nodes[part].octets() for part in parts]
+
+
+def part_bytes(raw: bytes, part: int) -> bytes:
+    """The decoded octets of one part of a mail; LookupError as in `parts_bytes`."""
+    return parts_bytes(raw, [part])[0]
