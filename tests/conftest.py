@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlalchemy.engine import make_url
 
 from store.database import Database
+from store.schema import metadata
 from tests.peers.postgres import PostgresServer, missing
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,10 +83,12 @@ def postgres_url(request: pytest.FixtureRequest) -> str:
 def _administer(url: str, *statements: str) -> None:
     """Run statements outside of any transaction."""
     engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as conn:
-        for statement in statements:
-            conn.exec_driver_sql(statement)
-    engine.dispose()
+    try:
+        with engine.connect() as conn:
+            for statement in statements:
+                conn.exec_driver_sql(statement)
+    finally:
+        engine.dispose()
 
 
 def _named(url: str, name: str) -> str:
@@ -103,15 +106,30 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a migrated PostgreSQL database to copy."""
-    name = f"mailgate_template_{uuid4().hex}"
+def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a migrated PostgreSQL database that tests use one after the other."""
+    name = f"mailgate_{uuid4().hex}"
     _administer(postgres_url, f"CREATE DATABASE {name}")
-    database = Database(_named(postgres_url, name), tmp_path_factory.mktemp("pg-template"))
+    database = Database(_named(postgres_url, name), tmp_path_factory.mktemp("postgres"))
     database.migrate()
     database.close()
-    yield name
+    yield _named(postgres_url, name)
     _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+# Emptying takes a tenth of the time of CREATE DATABASE ... TEMPLATE. The trigger guards the audit
+# trail from everybody else.
+_EMPTY = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    "BEGIN",
+    "ALTER TABLE events DISABLE TRIGGER USER",
+    *(str(table.delete()) for table in reversed(metadata.sorted_tables)),
+    "ALTER TABLE events ENABLE TRIGGER USER",
+    "SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false)"
+    " FROM pg_sequences",
+    "COMMIT",
+)
 
 
 @pytest.fixture
@@ -124,12 +142,10 @@ def empty_postgres(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def postgres_database_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    """URL of a migrated, empty PostgreSQL database."""
-    name = f"mailgate_{uuid4().hex}"
-    _administer(postgres_url, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
-    yield _named(postgres_url, name)
-    _administer(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+def postgres_database_url(migrated_postgres: str) -> str:
+    """URL of a migrated, empty PostgreSQL database; its tables are as migration made them."""
+    _administer(migrated_postgres, *_EMPTY)
+    return migrated_postgres
 
 
 @pytest.fixture

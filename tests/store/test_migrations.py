@@ -67,7 +67,9 @@ def test_making_ready_twice_changes_nothing(database: Database) -> None:
         pytest.param("9999", "install the newer mailgate again", id="newer"),
     ],
 )
-def test_another_version_is_refused(database: Database, version: str, way_out: str) -> None:
+def test_another_version_is_refused(empty_database: Database, version: str, way_out: str) -> None:
+    database = empty_database
+    database.migrate()
     with database.transaction() as tx:
         tx.conn.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
     with pytest.raises(WrongSchema, match=way_out):
