@@ -18,7 +18,7 @@ from mailgate.compose import HUMAN, NoticeContext, compose
 from mailgate.core.decision import Notice
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
-from mailgate.render import Markup
+from mailgate.render import SAMPLES, Markup
 from tests.shell.notice_rig import (
     ANA,
     BOB,
@@ -123,3 +123,9 @@ def test_a_persons_words_come_first(notice: Notice) -> None:
     for language in LANGUAGES:
         text = content(read(compose(notice, story(language, notice), RENDERER, POLICY)), "plain")
         assert text.index("Hello") < text.index("carol@example.com") < text.index("#1042")
+
+
+@pytest.mark.parametrize("name", sorted(SAMPLES["plain"]))
+def test_the_manual_knows_every_variable(name: str) -> None:
+    manual = (TEMPLATES.parents[1] / "docs" / "templates.md").read_text("utf-8")
+    assert re.search(rf"(?m)^\|.*`{name}`.*\|", manual)
