@@ -84,15 +84,16 @@ class Parsers:
         self._running: set[Future[Any]] = set()
 
     def submit(self, raw: bytes, languages: tuple[str, ...]) -> Future[ParsedMail]:
-        """Parse a mail; the future gives a ParsedMail, whatever happens to the process.
+        """Parse a mail; the future gives a ParsedMail, whatever it does to its process.
 
-        Its `result()` raises CancelledError when the pool is closed before there is one.
+        Its `result()` raises CancelledError when the pool is closed before there is one, and
+        BrokenProcessPool when another mail brought the whole pool down: submit it again.
         Raises RuntimeError after `close`.
         """
         done: Future[ParsedMail] = Future()
         with self._lock:
             work = self._schedule(read_mail, (raw, languages), self._seconds)
-        work.add_done_callback(lambda ended: _settle(done, ended, raw))
+        work.add_done_callback(lambda ended: self._settle(done, ended, raw))
         return done
 
     def run(self, raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
@@ -112,6 +113,11 @@ class Parsers:
         except ProcessExpired as error:
             raise WorkerDied(f"exit code {error.exitcode}") from error
 
+    @property
+    def busy(self) -> int:
+        """How much work is running or waiting."""
+        return len(self._running)
+
     def close(self, timeout: float = 1.0) -> None:
         """Take no more work, wait `timeout` seconds for what runs, then kill it."""
         with self._lock:
@@ -123,6 +129,20 @@ class Parsers:
             _end(pool)
         for future in running:
             future.cancel()
+
+    def _settle(self, done: Future[ParsedMail], ended: Future[ParsedMail], raw: bytes) -> None:
+        """Pass a result on; what the mail did to its process becomes what its headers tell."""
+        error = CancelledError() if ended.cancelled() else ended.exception()
+        if self._closed and error is not None:  # our doing, not the mail's
+            done.cancel()
+        if not done.set_running_or_notify_cancel():
+            return
+        if error is None:
+            done.set_result(ended.result())
+        elif isinstance(error, TimeoutError | MemoryError | ProcessExpired):
+            done.set_result(headers_only(raw, "too-complex"))
+        else:
+            done.set_exception(error)
 
     def _schedule(
         self, fn: Callable[..., R], args: tuple[object, ...], seconds: float
@@ -143,21 +163,6 @@ class Parsers:
         self._running.add(work)
         work.add_done_callback(self._running.discard)
         return work
-
-
-def _settle(done: Future[ParsedMail], ended: Future[ParsedMail], raw: bytes) -> None:
-    """Pass a result on; a failure becomes what the headers tell."""
-    try:
-        mail = ended.result()
-    except CancelledError:
-        done.cancel()
-        done.set_running_or_notify_cancel()
-        return
-    except Exception:
-        # Too long, too much memory, or the process is gone: the mail's doing, not ours.
-        mail = headers_only(raw, "too-complex")
-    if done.set_running_or_notify_cancel():
-        done.set_result(mail)
 
 
 def _end(pool: ProcessPool) -> None:
