@@ -123,8 +123,28 @@ def test_s4_a_client_that_leaves_does_not_cancel_what_intake_still_has_to_do(
         wait_until(lambda: how == "close" or not rig.listener._connections)
         with rig.greeted() as other:
             other.ask("NOOP", "250")
+        assert len(rig.listener._commits) == 1
         assert asked[0].set_running_or_notify_cancel()
         asked[0].set_result(1)
+        wait_until(lambda: not rig.listener._commits)
+
+
+def test_s4_a_loop_that_shuts_down_does_not_cancel_what_intake_still_has_to_do(
+    tmp_path: Path,
+) -> None:
+    stuck: Future[int] = Future()
+
+    async def cancel_all(rig: Rig) -> None:
+        for task in tuple(rig.listener._commits):
+            task.cancel()
+
+    with Rig(tmp_path, submit=lambda _mail: stuck) as rig, rig.ready() as client:
+        client.send(b"x\r\n.\r\n")
+        wait_until(lambda: bool(rig.listener._commits))
+        rig.run(cancel_all(rig))
+        assert client.at_end()
+        assert stuck.set_running_or_notify_cancel()
+        stuck.set_result(1)
 
 
 def test_s5_a_slow_commit_outlives_the_idle_timer_and_is_still_answered(tmp_path: Path) -> None:
@@ -179,15 +199,18 @@ def test_s5_a_trickle_is_cut(tmp_path: Path) -> None:
         assert rig.intake.mails() == []
 
 
-@pytest.mark.parametrize("where", ["greeting", "command", "data"])
+@pytest.mark.parametrize("where", ["greeting", "command", "data", "after a mail"])
 def test_s5_silence_is_cut(tmp_path: Path, where: str) -> None:
     with Rig(tmp_path, limits=Limits(idle=0.1)) as rig, rig.client() as client:
         client.expect("220")
         if where != "greeting":
             client.ask("HELO client.example.com", "250")
-        if where == "data":
+        if where in ("data", "after a mail"):
             client.say("MAIL FROM:<alice@example.com>\r\nRCPT TO:<support@example.org>\r\nDATA")
             assert [client.line()[:3] for _ in range(3)] == ["250", "250", "354"]
+        if where == "after a mail":
+            client.send(b"x\r\n.\r\n")
+            client.expect("250")
         client.expect("421 4.4.2")
         assert client.at_end()
 
@@ -262,6 +285,17 @@ def test_s7_a_flood_of_recipients_ends_with_421(tmp_path: Path) -> None:
         client.send(b"RCPT TO:<support@example.org>\r\n" * 2000)
         codes = [client.line()[:9] for _ in range(299)]
         assert codes == ["250 2.1.5"] * 100 + ["452 4.5.3"] * 198 + ["421 4.7.0"]
+
+
+def test_s7_an_accepted_mail_earns_new_commands(tmp_path: Path) -> None:
+    with Rig(tmp_path, limits=Limits(commands=5)) as rig, rig.greeted() as client:
+        for _ in range(4):
+            client.ask("MAIL FROM:<alice@example.com>", "250")
+            client.ask("RCPT TO:<support@example.org>", "250")
+            client.ask("DATA", "354")
+            client.send(b"x\r\n.\r\n")
+            client.expect("250")
+        assert len(rig.intake.mails()) == 4
 
 
 def test_stop_answers_the_mail_under_way_and_says_goodbye_to_the_rest(tmp_path: Path) -> None:
