@@ -44,7 +44,7 @@ _CSS = _set(
 _SET_HERE = ("rel", "target")  # by nh3 itself; bleach has removed the sender's
 _LINK = regex(r"(?:https?|mailto|tel):", IGNORECASE | ASCII)
 # bleach reads CSS without decoding entities; mail programs write quotes in it as &quot;.
-_STYLE = regex(r'style="[^"<>]*&quot;[^"<>]*"', IGNORECASE)
+_STYLE = regex(r'style="[^"<>]*"', IGNORECASE)
 # Elements whose text is no text for readers. Comments go with them.
 _UNREAD = (
     "script style title template noscript textarea xmp iframe noembed noframes object svg math"
@@ -76,7 +76,9 @@ def safe_html(html: str, allow_cid: bool = True) -> str:
 
     The time is not bounded by the size: call it in a process that can be killed.
     """
-    if len(html) > MAX_HTML or len(html.encode("utf-8", "replace")) > MAX_HTML:
+    octets = html.encode("utf-8", "replace")  # lone surrogates, which nh3 refuses, become "?"
+    html = octets.decode()
+    if len(octets) > MAX_HTML:
         return f"{PLAIN_OPEN}{escape(plain_text(html))}</pre>"
     first = Cleaner(
         tags=_TAGS,

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailgate.render import MAX_HTML, PLAIN_OPEN, plain_text, safe_html
+from mailgate.render.html import _STYLE, _single_quotes
 from tests.shell.html_payloads import LINKS, LOADS, SCRIPTS
 
 BROWSER = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -113,6 +114,7 @@ def test_nothing_dangerous_is_left_in_any_mixture(html: str) -> None:
         ("<styled>x</styled>", "x"),
         ('<img src="cid:logo@x" alt="Logo">', '<img src="cid:logo@x" alt="Logo">'),
         ('<img src="https://t.example/1.gif" alt="Logo">', '<img alt="Logo">'),
+        ("half a pair: \ud83d, nul: \0", "half a pair: ?, nul: "),
         ("1 < 2 & 3", "1 &lt; 2 &amp; 3"),
         ('<td colspan="2">x</td>', "x"),
         ("", ""),
@@ -147,6 +149,14 @@ def test_what_is_too_large_becomes_plain_text() -> None:
     assert len(done) < 6 * MAX_HTML
     assert not safe_html("x" * MAX_HTML).startswith(PLAIN_OPEN)
     assert safe_html("é" * (MAX_HTML // 2 + 1)).startswith(PLAIN_OPEN)
+
+
+@pytest.mark.parametrize("unit", ["&quot;", 'style="', 'style="&quot;', "<style", "<!--", "&", "<"])
+def test_no_pattern_of_ours_is_quadratic(unit: str) -> None:
+    """Half a million characters of it would take hours; the timeout of the suite would tell."""
+    html = 'style="' + unit * (500_000 // len(unit))
+    assert len(plain_text(html)) <= MAX_HTML + 10
+    assert _STYLE.sub(_single_quotes, html).count("style") == html.count("style")
 
 
 def test_a_killable_process_can_be_sent_the_function_by_name() -> None:
