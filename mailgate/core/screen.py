@@ -6,6 +6,7 @@ any other, but changes nothing and is never answered (RFC 3834, section 2).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,6 +61,22 @@ def too_many_hops(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Ver
     return _drop("hops", f"{hops} Received headers") if hops > MAX_HOPS else None
 
 
+# Senders of delivery reports that follow no standard, and what postmasters call theirs.
+DAEMONS: frozenset[str] = frozenset({"mailer-daemon", "mail-daemon", "mailerdaemon", "maildaemon"})
+REPORT_SUBJECTS: tuple[str, ...] = (
+    "returned mail",
+    "undeliver",
+    "delivery status",
+    "delivery fail",
+    "delivery delayed",
+    "failure notice",
+    "mail system error",
+    "non remis",
+    "no entregado",
+    "unzustellbar",
+)
+
+
 def delivery_report(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Verdict | None:
     """RFC 3464 reports, and the shapes of those who never read it."""
     if mail.reports:
@@ -69,11 +86,13 @@ def delivery_report(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Ve
         return _bounce("delivery-report", "its type is multipart/report; delivery-status")
     if mail.header("x-failed-recipients"):
         return _bounce("failed-recipients", "X-Failed-Recipients is set")
-    local = mail.from_[0].addr.partition("@")[0].lower() if mail.from_ else ""
-    if local == "mailer-daemon":
-        return _bounce("mailer-daemon", "it is from mailer-daemon")
+    local = _local_part(mail)
+    if local in DAEMONS:
+        return _bounce("mailer-daemon", f"it is from {local}")
     if local == "postmaster" and _null_sender(mail, envelope):
         return _bounce("mailer-daemon", "it is from postmaster with the null sender")
+    if local == "postmaster" and any(word in mail.subject.lower() for word in REPORT_SUBJECTS):
+        return _bounce("mailer-daemon", "it is from postmaster, about a returned mail")
     return None
 
 
@@ -171,13 +190,31 @@ SUBJECTS: tuple[str, ...] = (
 )
 
 
+# What clients and lists put before a subject: "Re:", "[list]".
+_PREFIX = re.compile(r"(?:re|aw|sv|rv|tr|vs|fwd?|wg|antw)\s?:\s?|\[[^\]]{0,80}\]\s?")
+
+
 def vacation_subject(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """Out-of-office answers that no header gives away."""
     subject = " ".join(mail.subject.lower().split())
+    while prefix := _PREFIX.match(subject):
+        subject = subject[prefix.end() :]
     for start in SUBJECTS:
         if subject.startswith(start):
             return _quiet("vacation-subject", f"the subject begins with {start!r}")
     return None
+
+
+# Addresses that nobody reads: an answer to them is lost at best, a loop at worst.
+NO_REPLY: frozenset[str] = frozenset(
+    {"no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "postmaster", "autoresponder"}
+)
+
+
+def no_reply_sender(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
+    """A sender that says it reads no answers."""
+    local = _local_part(mail)
+    return _quiet("no-reply", f"it is from {local}") if local in NO_REPLY else None
 
 
 def mailing_list(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
@@ -203,6 +240,7 @@ CHECKS: tuple[Check, ...] = (
     report_other,
     vacation_subject,
     mailing_list,
+    no_reply_sender,
     null_sender,
 )
 
@@ -222,6 +260,10 @@ def _null_sender(mail: ParsedMail, envelope: Envelope) -> bool:
     if envelope.mail_from is not None:
         return envelope.mail_from == ""
     return mail.header("return-path").strip() == "<>"
+
+
+def _local_part(mail: ParsedMail) -> str:
+    return mail.from_[0].addr.partition("@")[0].lower() if mail.from_ else ""
 
 
 def _drop(check: str, reason: str) -> Verdict:

@@ -94,13 +94,13 @@ def _folder(folder: Path) -> Iterator[Item]:
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             yield from _folder(path)
-        elif path.suffix.lower() == ".eml":
+        elif path.name.lower().endswith(".eml"):  # also a file whose whole name is ".eml"
             yield Item(path=path, place=str(path.resolve()))
 
 
 def _file(path: Path) -> Iterator[Item]:
     with path.open("rb") as file:
-        is_mbox = file.read(5) == b"From " and path.suffix.lower() != ".eml"
+        is_mbox = file.read(5) == b"From " and not path.name.lower().endswith(".eml")
     if not is_mbox:
         yield Item(path=path, place=str(path.resolve()))
         return
