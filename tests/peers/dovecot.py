@@ -1,10 +1,10 @@
 """A private Dovecot: its own configuration, ports, users, certificates, and nothing shared.
 
-    with Dovecot(users=("support",)) as server:
+    with Dovecot() as server:
         server.append("support", "INBOX", raw)
         settings = {"host": "localhost", "port": server.imap_port, "ca_file": server.ca_path}
 
-Every user has the password `PASSWORD`; `token()` makes what XOAUTH2 and OAUTHBEARER accept.
+Any user exists, with the password `PASSWORD`; `token()` makes what XOAUTH2 and OAUTHBEARER accept.
 Needs root, because Dovecot does. Tests call `require()` first.
 """
 
@@ -19,11 +19,13 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -49,9 +51,9 @@ mailbox_idle_check_interval = 1 secs
 auth_mechanisms = plain login xoauth2 oauthbearer
 auth_failure_delay = 0
 passdb {{
-  driver = passwd-file
+  driver = static
   mechanisms = plain login
-  args = scheme=PLAIN {base}/passwd
+  args = password={password}
 }}
 passdb {{
   driver = oauth2
@@ -146,13 +148,14 @@ def _base64url(part: dict[str, object] | dict[str, str]) -> bytes:
 class Dovecot:
     """A running server while in the `with` block; its files are gone afterwards."""
 
-    def __init__(self, *, users: Sequence[str] = ("support",), extra: str = "") -> None:
+    def __init__(self, *, extra: str = "") -> None:
         """`extra` is configuration, e.g. `imap_capability = IMAP4rev1 IDLE`."""
         self.base = Path(tempfile.mkdtemp(prefix="dv"))  # short: it holds Unix sockets
         self.imap_port, self.imaps_port = free_port(), free_port()
+        self._users = 0
         self._process: subprocess.Popen[bytes] | None = None
         self.base.chmod(0o755)
-        self._configure(users, extra)
+        self._configure(extra)
 
     @property
     def ca_path(self) -> str:
@@ -173,7 +176,7 @@ class Dovecot:
         self.stop()
         shutil.rmtree(self.base)
 
-    def _configure(self, users: Sequence[str], extra: str) -> None:
+    def _configure(self, extra: str) -> None:
         owner = pwd.getpwnam("nobody")
         base = self.base
         make_authority(base)
@@ -183,7 +186,6 @@ class Dovecot:
         key = base / "keys" / "default" / "HS256" / "default"
         key.parent.mkdir(parents=True)
         key.write_bytes(base64.b64encode(_KEY))
-        (base / "passwd").write_text("".join(f"{user}:{PASSWORD}\n" for user in users))
         (base / "oauth2.conf").write_text(_OAUTH2.format(base=base))
         conf = _CONF.format(
             base=base,
@@ -191,6 +193,7 @@ class Dovecot:
             gid=owner.pw_gid,
             imap=self.imap_port,
             imaps=self.imaps_port,
+            password=PASSWORD,
             extra=extra,
         )
         (base / "dovecot.conf").write_text(conf)
@@ -200,7 +203,7 @@ class Dovecot:
     def start(self) -> None:
         """Start, and return when it greets."""
         command = [DOVECOT, "-F", "-c", str(self.base / "dovecot.conf")]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + _PATIENCE
         while not self._greets():
             assert self._process.poll() is None, f"Dovecot did not start:\n{self.log}"
@@ -218,8 +221,11 @@ class Dovecot:
     def stop(self) -> None:
         """Stop; connections are cut."""
         if self._process is not None:
-            self._process.terminate()
+            # The master alone would leave sessions with clients running.
+            os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(_PATIENCE)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process = None
 
     def restart(self) -> None:
@@ -281,6 +287,11 @@ class Dovecot:
         with self.connect(user) as client:
             _ok(client.delete(folder))
         self.append(user, folder, *(mail.raw for mail in mails))
+
+    def new_user(self) -> str:
+        """A user nobody used before: a test of its own on a server that is shared."""
+        self._users += 1
+        return f"user{self._users}"
 
     def uidvalidity(self, user: str, folder: str) -> int:
         """The UIDVALIDITY the server tells now."""

@@ -6,17 +6,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mailgate.core.mail import Inbound
 from mailgate.intake import Intake
-from mailgate.sources.imap import Cursor, DatabaseCursors, ImapSettings, ImapSource
+from mailgate.sources.imap import Cursor, Cursors, DatabaseCursors, ImapSettings, ImapSource
 from store.database import Database
 from store.inbox import Settled
 
-PATIENCE = 2.0  # seconds; a bound against hanging, not a measure
+PATIENCE = 25.0  # seconds; a bound against hanging, not a measure
 
 
 def until(what: str, true: Callable[[], object]) -> None:
@@ -44,18 +43,20 @@ def mail(number: int, *, body: str = "hello", message_id: str = "") -> bytes:
 class Rig:
     """One node: database, intake, and an ImapSource that runs in a `with rig.running()` block."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = Database("sqlite", folder)
-        self.database.ready()
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.intake = Intake(self.database)
         self.cursors = DatabaseCursors(self.database, "node")
         self.submitted: list[str] = []  # source keys, in order
         self.health: list[tuple[bool, str]] = []
 
     def close(self) -> None:
-        """Stop intake, close the database."""
+        """Stop intake."""
         self.intake.close()
-        self.database.close()
+
+    def reopen(self) -> None:
+        """A new intake, after `close`."""
+        self.intake = Intake(self.database)
 
     def submit(self, inbound: Inbound) -> Future[int]:
         """Intake's own, with a note of the key."""
@@ -66,10 +67,12 @@ class Rig:
         """The health callback."""
         self.health.append((ok, detail))
 
-    def running(self, settings: ImapSettings) -> Running:
-        """A new ImapSource in its own thread."""
+    def running(self, settings: ImapSettings, cursors: Cursors | None = None) -> Running:
+        """A new ImapSource in its own thread, with cursors of the database or others."""
         return Running(
-            ImapSource(settings, submit=self.submit, cursors=self.cursors, health=self.report)
+            ImapSource(
+                settings, submit=self.submit, cursors=cursors or self.cursors, health=self.report
+            )
         )
 
     def taken(self) -> list[Settled]:

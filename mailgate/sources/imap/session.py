@@ -51,6 +51,10 @@ class Incomplete(Exception):
     """The server did not supply the mail it announced."""
 
 
+class TooLarge(Exception):
+    """The mail is above our limit; nothing of it was fetched."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
     """The folder at the moment of SELECT. `uidnext` is 0 where the server does not tell."""
@@ -63,7 +67,9 @@ class Selected:
 class _Client(IMAPClient):  # type: ignore[misc]
     """imapclient over our own wire."""
 
-    def __init__(self, settings: ImapSettings, tls: ssl.SSLContext, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: ImapSettings, tls: ssl.SSLContext | None, stop: threading.Event
+    ) -> None:
         implicit = settings.tls == "implicit"
         self._dial = partial(Wire, settings.host, settings.port, tls if implicit else None, stop)
         timeout = SocketTimeout(CONNECT_SECONDS, READ_SECONDS)
@@ -87,7 +93,7 @@ def _answers() -> Iterator[None]:
 
 
 class Session:
-    """A logged-in connection. For one thread; any exception but Refused, Gone and Incomplete
+    """A logged-in connection. For one thread; any exception but those defined here
     means `close`. All methods raise TimeoutError, OSError, imaplib's errors and wire.Stopped."""
 
     def __init__(
@@ -97,7 +103,9 @@ class Session:
         self._settings = settings
         # A token first: a token endpoint that hangs must not keep a connection waiting.
         token = refuse_control("access token", tokens.token()) if tokens else ""
-        tls = ssl.create_default_context(cafile=settings.ca_file)
+        tls = None
+        if settings.tls != "none":
+            tls = ssl.create_default_context(cafile=settings.ca_file)
         self._client = _Client(settings, tls, stop)
         self._made: set[str] = set()
         try:
@@ -114,7 +122,7 @@ class Session:
 
     # --- getting in ----------------------------------------------------------------------
 
-    def _secure(self, tls: ssl.SSLContext) -> None:
+    def _secure(self, tls: ssl.SSLContext | None) -> None:
         if self._client.welcome.startswith(b"* PREAUTH"):
             # STARTTLS is impossible now, and whose mailbox this is was never asked (RFC 3501, 7.1).
             raise Insecure("the server greets with PREAUTH")
@@ -136,8 +144,8 @@ class Session:
                 client.plain_login(settings.username, settings.password)
             elif client.has_capability("LOGINDISABLED"):
                 raise Insecure("the server allows no password on this connection")
-            elif not _ATOM.fullmatch(settings.username):
-                raise LoginRefused("the server has no AUTH=PLAIN, and LOGIN cannot send this name")
+            elif not (_ATOM.fullmatch(settings.username) and (settings.password or "").isascii()):
+                raise LoginRefused("the server has no AUTH=PLAIN; LOGIN cannot send these words")
             else:
                 client.login(settings.username, settings.password)
         except LoginError as error:
@@ -209,13 +217,18 @@ class Session:
             if isinstance(body, bytes) and body and len(body) >= sizes[uid]
         }
 
-    def body(self, uid: int) -> bytes:
-        """One mail, in slices if it is large. Raises Gone, Incomplete, Refused."""
+    def body(self, uid: int, most: int) -> bytes:
+        """One mail of at most so many octets, in slices if it is large.
+
+        Raises Gone, TooLarge, Incomplete, Refused.
+        """
         size = self.sizes([uid]).get(uid)
         if size is None:
             if not self._search(str(uid), ()):
                 raise Gone
             raise Incomplete("the server tells no size")
+        if size > most:
+            raise TooLarge(f"{size} octets, the limit is {most}")
         body = b"".join(self._slices(uid, size)) if size > WHOLE else self._whole(uid)
         if len(body) < size:
             self._judge_short(uid, len(body), size)
@@ -274,7 +287,10 @@ class Session:
                 self._client.uid_expunge(list(uids))
 
     def _make(self, folder: str) -> None:
-        if folder not in self._made and not self._client.folder_exists(folder):
+        if folder in self._made:
+            return
+        # The answer to a name with `*` or `%` may hold other folders.
+        if folder not in {name for *_, name in self._client.list_folders("", folder)}:
             self._client.create_folder(folder)
             self._client.subscribe_folder(folder)  # else most mail programs do not show it
         self._made.add(folder)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
-_SLICE = 0.5  # seconds between two looks at the stop event
+_SLICE = 0.1  # seconds between two looks at the stop event
 _MAX_LINE = 1_000_000  # octets; imaplib's own bound
 _MAX_COMMAND = 32 << 20  # octets a server may send per line of ours
+_MAX_LINES = 100_000  # in answer to one line of ours
 _CHUNK = 1 << 18
 
 
@@ -39,11 +40,14 @@ class Wire(imaplib.IMAP4):
         self._stop = stop
         self._buffer = bytearray()
         self._filled_from: socket.socket | None = None
-        self._received = 0
+        self._received = self._lines = 0
         super().__init__(host, port, CONNECT_SECONDS)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         sock = socket.create_connection((self.host, self.port), timeout)
+        # imapclient sends a command in pieces; each would wait for the server's delayed ACK.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if self._tls is None:
             return sock
         return self._tls.wrap_socket(sock, server_hostname=self.host)
@@ -64,11 +68,14 @@ class Wire(imaplib.IMAP4):
             if seen > _MAX_LINE:
                 raise self.abort(f"the server sent a line over {_MAX_LINE} octets")
             self._fill()
+        self._lines += 1
+        if self._lines > _MAX_LINES:
+            raise self.abort(f"the server sent over {_MAX_LINES} lines in answer to one command")
         return self._take(end + 1)
 
     def send(self, data: ReadableBuffer) -> None:
         """Send, and give the answer a fresh allowance."""
-        self._received = 0
+        self._received = self._lines = 0
         super().send(data)
 
     def wait(self, seconds: float) -> bool:

@@ -1,0 +1,244 @@
+"""The IMAP source against a server that lies, breaks off and refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mailgate.sources.imap import Cursor, ImapSettings
+from store.database import Database
+from tests.peers.fake_imap import FakeImap
+from tests.peers.imap_rig import Rig, mail, quick, until
+
+
+@pytest.fixture
+def server() -> Iterator[FakeImap]:
+    with FakeImap() as fake:
+        yield fake
+
+
+@pytest.fixture
+def rig(sqlite_database: Database) -> Iterator[Rig]:
+    rig = Rig(sqlite_database)
+    yield rig
+    rig.close()
+
+
+def settings(server: FakeImap, **values: Any) -> ImapSettings:
+    return quick(**{"host": "127.0.0.1", "port": server.port, "tls": "none", **values})
+
+
+FAULTS = ["nil", "no", "short", "empty", "cut", "huge", "garbage", "flood"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "failed"), [*((fault, "Failed") for fault in FAULTS), ("nil", None), ("cut", None)]
+)
+def test_poison_is_set_aside_and_the_rest_is_taken(
+    server: FakeImap, rig: Rig, fault: str, failed: str | None
+) -> None:
+    server.mails = {uid: mail(uid) for uid in range(1, 11)}
+    server.faults[3] = fault
+    here = settings(server, failed=failed)
+    with rig.running(here):
+        until("nine mails", lambda: len(rig.taken()) == 9)
+        until("a good round", lambda: rig.health and rig.health[-1] == (True, "1 mails set aside"))
+        server.append(11, mail(11))
+        until("later mail", lambda: len(rig.taken()) == 10)
+    assert rig.bytes_taken() == [mail(uid) for uid in range(1, 12) if uid != 3]
+    if failed:
+        assert server.folders == {"Failed": [mail(3)]}
+        assert 3 not in server.mails
+    else:
+        assert server.flags == {3: ["\\Flagged"]}
+    fetched = [c for c in server.commands if c.startswith("UID FETCH 3 (BODY.PEEK[])")]
+    assert 2 <= len(fetched) <= 3
+    fetches = server.count("UID FETCH")
+    with rig.running(here):
+        until("a good round", lambda: rig.health[-1] == (True, ""))
+    assert server.count("UID FETCH") == fetches, "set aside means: not tried again"
+
+
+@pytest.mark.parametrize("fault", ["nil", "no", "short", "cut"])
+def test_a_fault_that_passes_costs_nothing(server: FakeImap, rig: Rig, fault: str) -> None:
+    server.mails = {uid: mail(uid) for uid in range(1, 4)}
+    server.faults[2], server.times[2] = fault, 2
+    with rig.running(settings(server, failed="Failed")):
+        until("all mail", lambda: len(rig.taken()) == 3)
+    assert rig.bytes_taken() == [mail(1), mail(2), mail(3)]
+    assert server.folders == {}
+
+
+def test_a_large_mail_comes_in_slices(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1), 2: mail(2, body="x" * 5_000_000), 3: mail(3)}
+    with rig.running(settings(server)):
+        until("mail", lambda: len(rig.taken()) == 3)
+    assert rig.bytes_taken() == list(server.mails.values())
+    assert sum("BODY.PEEK[]<" in command for command in server.commands) == 5
+
+
+def test_a_server_without_partial_fetch(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1, body="x" * 5_000_000), 2: mail(2)}
+    server.faults[1] = "whole"
+    with rig.running(settings(server, failed="Failed")):
+        until("the other mail", lambda: len(rig.taken()) == 1)
+        until("put away", lambda: server.folders.get("Failed"))
+    assert rig.bytes_taken() == [mail(2)]
+
+
+def test_an_oversized_mail_is_not_fetched(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1), 2: mail(2, body="x" * 3000), 3: mail(3)}
+    with rig.running(settings(server, failed="Failed", max_bytes=2000)):
+        until("mail", lambda: len(rig.taken()) == 2)
+        until("put away", lambda: server.folders.get("Failed"))
+    assert rig.bytes_taken() == [mail(1), mail(3)]
+    assert "UID FETCH 2 (BODY.PEEK[])" not in server.commands
+
+
+def test_an_estimated_size_is_no_fault(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1), 2: mail(2)}
+    server.sizes = {1: len(mail(1)) + 5, 2: len(mail(2)) - 5}
+    with rig.running(settings(server, failed="Failed")):
+        until("mail", lambda: len(rig.taken()) == 2)
+    assert rig.bytes_taken() == [mail(1), mail(2)]
+
+
+@pytest.mark.parametrize("end", ["bye", "eof", "no"])
+def test_a_broken_idle_falls_back_or_reconnects(server: FakeImap, rig: Rig, end: str) -> None:
+    server.on_idle = end
+    server.mails = {1: mail(1)}
+    with rig.running(settings(server, idle_seconds=3600.0)):
+        until("a failure", rig.failures)
+        server.append(2, mail(2))
+        until("mail", lambda: len(rig.taken()) == 2)
+        sessions = server.sessions
+        if end == "no":
+            until("many rounds", lambda: rig.rounds() > 5)
+            assert server.sessions == sessions, "polls on one connection"
+            assert server.count("IDLE") == 1
+
+
+def test_without_idle_it_polls(server: FakeImap, rig: Rig) -> None:
+    server.capability = "IMAP4rev1 AUTH=PLAIN"
+    with rig.running(settings(server)):
+        until("first round", rig.rounds)
+        server.append(1, mail(1))
+        until("mail", rig.taken)
+    assert server.sessions == 1
+    assert server.count("IDLE") == 0
+    assert rig.failures() == []
+
+
+def test_a_server_that_tells_no_uidnext(server: FakeImap, rig: Rig) -> None:
+    server.uidnext = False
+    server.mails = {5: mail(5)}
+    with rig.running(settings(server, idle=False)):
+        until("mail", rig.taken)
+        until("more rounds", lambda: rig.rounds() > 2)
+        server.append(9, mail(9))
+        until("mail", lambda: len(rig.taken()) == 2)
+    assert len(rig.submitted) == 2, "n:* names the last mail even when it is old"
+
+
+def test_sparse_uids(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1), 4_000_000_000: mail(2)}
+    here = settings(server)
+    with rig.running(here):
+        until("mail", lambda: len(rig.taken()) == 2)
+        until("cursor", rig.rounds)
+    assert rig.cursor(here) == Cursor(uidvalidity=7, last_uid=4_000_000_000)
+    assert server.count("UID SEARCH") < 50
+
+
+@pytest.mark.parametrize("capability", ["UIDPLUS", ""])
+def test_processed_without_move(server: FakeImap, rig: Rig, capability: str) -> None:
+    server.capability = f"IMAP4rev1 AUTH=PLAIN {capability}"
+    server.mails = {1: mail(1), 2: mail(2)}
+    server.flags = {9: ["\\Deleted"]}
+    here = settings(server, processed="Done")
+    for _ in range(2):
+        rig.health.clear()
+        with rig.running(here):
+            until("put away", lambda: len(server.folders.get("Done", [])) == 2)
+            until("a good round", rig.rounds)
+    assert server.folders["Done"] == [mail(1), mail(2)]
+    assert server.count("EXPUNGE") == 0
+    assert sorted(server.mails) == ([] if capability else [1, 2])
+
+
+def test_a_refused_move_is_told_and_tried_again(
+    server: FakeImap, rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.refused.add("MOVE")
+    server.mails = {1: mail(1), 2: mail(2)}
+    with rig.running(settings(server, processed="Done", idle=False)):
+        until("rounds", lambda: rig.rounds() > 3)
+        assert rig.health[-1] == (True, "the server refuses to move mail")
+        server.refused.clear()
+        until("put away", lambda: len(server.folders["Done"]) == 2)
+        until("good", lambda: rig.health[-1] == (True, ""))
+    assert len(rig.submitted) == 2
+    told = [r for r in caplog.records if getattr(r, "fields", {}).get("what") == "imap move"]
+    assert len(told) == 1
+
+
+def test_a_read_only_folder_is_read(server: FakeImap, rig: Rig) -> None:
+    server.access = "READ-ONLY"
+    server.mails = {1: mail(1)}
+    with rig.running(settings(server, processed="Done", idle=False)):
+        until("rounds", lambda: rig.rounds() > 2)
+    assert rig.bytes_taken() == [mail(1)]
+    assert rig.failures() == []
+    assert server.count("UID MOVE") == 0
+
+
+def test_a_folder_that_is_missing_is_told(server: FakeImap, rig: Rig) -> None:
+    server.refused.add("SELECT")
+    with rig.running(settings(server)):
+        until("a failure", rig.failures)
+        server.refused.clear()
+        until("a good round", rig.rounds)
+    assert "Refused: select failed" in rig.failures()[0]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "capability", "word"),
+    [
+        ("* PREAUTH hello", "IMAP4rev1 STARTTLS AUTH=PLAIN", "PREAUTH"),
+        ("* OK hello", "IMAP4rev1 AUTH=PLAIN", "does not offer STARTTLS"),
+        ("* OK hello", "IMAP4rev1 STARTTLS AUTH=PLAIN", "STARTTLS failed"),
+    ],
+)
+def test_no_credentials_without_tls(
+    server: FakeImap, rig: Rig, greeting: str, capability: str, word: str
+) -> None:
+    server.greeting, server.capability = greeting, capability
+    server.refused.add("STARTTLS")
+    with rig.running(settings(server, tls="starttls")):
+        until("a failure", rig.failures)
+    assert word in rig.failures()[0]
+    assert {command.split(" ")[0] for command in server.commands} <= {"CAPABILITY", "STARTTLS"}
+
+
+def test_preauth_is_refused_without_tls_too(server: FakeImap, rig: Rig) -> None:
+    server.greeting = "* PREAUTH hello"
+    with rig.running(settings(server)):
+        until("a failure", rig.failures)
+    assert "PREAUTH" in rig.failures()[0]
+
+
+def test_logindisabled_is_respected(server: FakeImap, rig: Rig) -> None:
+    server.capability = "IMAP4rev1 LOGINDISABLED"
+    with rig.running(settings(server)):
+        until("a failure", rig.failures)
+    assert "allows no password" in rig.failures()[0]
+    assert server.count("LOGIN") == 0
+
+
+@pytest.mark.parametrize("field", ["username", "password", "folder", "processed", "failed"])
+@pytest.mark.parametrize("end", ["\r\nX STORE 1:* +FLAGS (\\Deleted)", "\n", "\0"])
+def test_settings_are_no_commands(field: str, end: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} must not contain"):
+        quick(port=1, **{field: f"x{end}"})
