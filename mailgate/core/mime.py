@@ -200,8 +200,9 @@ def _node(part: Message, index: int, depth: int, default: str = "text/plain") ->
     below: list[Node] = []
     following = index + 1
     inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-    payload = part.get_payload()
-    for child in payload if isinstance(payload, list) else ():
+    # Asked of a leaf, get_payload() would decode it by any charset it names, and can raise.
+    inside = part.get_payload() if part.is_multipart() else ()
+    for child in inside:
         if not isinstance(child, Message):  # pragma: no cover - the parser makes nothing else
             continue
         node, following = _node(child, following, depth + 1, inner)

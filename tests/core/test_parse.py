@@ -211,10 +211,13 @@ def test_a_missing_date_is_no_defect() -> None:  # P8
         (mail(b"Content-Transfer-Encoding: base64", body=b"SGk=\r\nSGk="), "HiHi"),
         (mail(b"Content-Type: text/html", body=b"<p>Hi <b>you</b></p>"), "Hi you\n"),
         (mail(body=b""), ""),
+        (mail(b"Content-Type: text/plain; charset*1*=x; charset*=a'b'c", body=b"gr\xfcn"), "grün"),
+        (mail(b"Content-Type: text/plain; charset*=''utf%008", body=b"gr\xfcn"), "grün"),
     ],
     ids=[
         "P9-no-boundary", "P9-no-parts", "P9-two-types", "P9-base64", "P9-cut-base64",
         "P9-dirty-base64", "P9-joined-base64", "P9-html-only", "P9-empty",
+        "P9-charset-in-pieces", "P9-charset-with-nul",
     ],
 )  # fmt: skip
 def test_broken_mime_gives_what_decodes(raw: bytes, text: str) -> None:
