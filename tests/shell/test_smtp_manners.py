@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailgate import journal
-from mailgate.sources.smtp import Limits, Wire
-from tests.shell.smtp_rig import Client, Rig
+from mailgate.sources.smtp import Limits, Listener, ListenerSettings, Wire, _net
+from tests.shell.smtp_rig import Client, Rig, accepts
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -117,3 +117,50 @@ def test_the_total_of_connections_binds_everyone(tmp_path: Path) -> None:
     ):
         second.expect("421 4.7.0")
         assert second.at_end()
+
+
+def test_a_command_without_end_is_cut(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig, rig.greeted() as client:
+        client.send(b"NOOP " + b"x" * 70_000)
+        client.expect("500 5.5.2")
+        assert client.at_end()
+
+
+@pytest.mark.parametrize(
+    ("ip", "trusted"),
+    [
+        ("192.0.2.77", True),
+        ("192.0.3.1", False),
+        ("::ffff:192.0.2.1", True),
+        ("2001:db8:0:1::9", True),
+        ("2001:db8:0:2::9", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+    ],
+)
+def test_trusted_networks(ip: str, trusted: bool) -> None:
+    networks = (ip_network("192.0.2.0/24"), ip_network("2001:db8:0:1::/64"))
+    given = ListenerSettings(name="smtp x", host="::1", port=0, trusted=networks)
+    assert given.trusts(ip) is trusted
+
+
+@pytest.mark.parametrize(
+    ("ip", "peer"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:aaaa::9", "2001:db8:0:1::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("", ""),
+    ],
+)
+def test_an_ipv6_peer_is_its_64_bit_network(ip: str, peer: str) -> None:
+    assert _net(ip) == peer
+
+
+def test_stopping_twice_or_before_the_start_is_no_error(tmp_path: Path) -> None:
+    with Rig(tmp_path) as rig:
+        unstarted = Listener(rig.settings, accepts, rig.intake.submit)
+        rig.run(unstarted.stop(1.0))
+        rig.run(rig.listener.stop(1.0))
+        rig.run(rig.listener.stop(1.0))
+        assert unstarted.port == 0
