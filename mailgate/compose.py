@@ -70,9 +70,9 @@ class NoticeContext:
 def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Policy) -> Outgoing:
     """The final mail. Raises render.TemplateFailure when not even English can be rendered."""
     number = ctx.ticket.number
-    words = renderer.notice(
-        ctx.language or ctx.ticket.language, notice.value, variables(notice, ctx, policy)
-    )
+    wanted = ctx.language or ctx.ticket.language
+    language = wanted if wanted in renderer.languages() else policy.language
+    words = renderer.notice(language, notice.value, variables(notice, ctx, policy))
     for failure in words.failures:
         journal.trouble(what="template", error=failure, ticket=number, used=words.language)
     message_id = f"<mg.{number}.{ctx.token}@{policy.domain}>"

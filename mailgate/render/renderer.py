@@ -13,6 +13,8 @@ from mailgate.render.sandbox import Sandbox, TemplateFailure, environment, rende
 
 FALLBACK = "en"
 
+_Words = Mapping[str, Mapping[str, str]]  # section -> key -> word
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
@@ -37,21 +39,24 @@ class Renderer:
         self._env = environment(self._dirs)
         # Where the operator's own file is broken, the shipped one still says the right thing.
         self._shipped = environment(self._dirs[-1:])
-        self._words: dict[str, Mapping[str, Mapping[str, str]]] = {}
+        self._words: dict[tuple[tuple[Path, ...], str], _Words] = {}
+        whole = [n for n in self._folders() if all(self._find(file) for file in _files(n))]
+        self._languages = tuple(sorted(whole, key=lambda name: (name != FALLBACK, name)))
 
     def languages(self) -> tuple[str, ...]:
         """ISO 639-1 codes of the folders that hold every notice, English first."""
-        whole = [n for n in self._folders() if all(self._find(file) for file in _files(n))]
-        return tuple(sorted(whole, key=lambda name: (name != FALLBACK, name)))
+        return self._languages
 
     def notice(self, language: str, notice_name: str, context: Mapping[str, object]) -> Rendered:
         """Render a notice; the first line of the text template is its subject.
 
-        A template that fails is passed over for the shipped one, then for English; the result
-        says so in `failures`. Raises TemplateFailure when all of them fail.
+        A language that is not among `languages` is English. A template that fails is passed over
+        for the shipped one, then for English; the result says so in `failures`. Raises
+        TemplateFailure when all of them fail.
         """
         failures: list[TemplateFailure] = []
-        for candidate in dict.fromkeys((language, FALLBACK)):
+        known = language if language in self._languages else FALLBACK
+        for candidate in dict.fromkeys((known, FALLBACK)):
             for env in (self._env, self._shipped):
                 try:
                     done = self._notice(env, candidate, notice_name, context)
@@ -111,29 +116,30 @@ class Renderer:
     def _notice(
         self, env: Sandbox, language: str, name: str, context: Mapping[str, object]
     ) -> tuple[str, str, str]:
-        values = {**context, "language": language, "word": self._speaker(language)}
+        values = {**context, "language": language, "word": self._speaker(env, language)}
         text = render(env, f"{language}/{name}.txt.j2", values)
         subject, _, body = text.partition("\n")
         html = render(env, f"{language}/{name}.html.j2", {**values, "title": subject.strip()})
         return subject.strip(), body.strip("\n") + "\n", html
 
-    def _speaker(self, language: str) -> Callable[[str, str], str]:
+    def _speaker(self, env: Sandbox, language: str) -> Callable[[str, str], str]:
         """The templates' `word(section, key)`: a custom status or priority speaks for itself."""
-        words, plain = self._words_of(language), self._words_of(FALLBACK)
+        dirs = self._dirs if env is self._env else self._dirs[-1:]
+        words, plain = self._words_of(dirs, language), self._words_of(dirs, FALLBACK)
 
         def word(section: str, key: str) -> str:
             return words.get(section, {}).get(key) or plain.get(section, {}).get(key) or key
 
         return word
 
-    def _words_of(self, language: str) -> Mapping[str, Mapping[str, str]]:
-        if language not in self._words:
-            self._words[language] = self._read_words(language)
-        return self._words[language]
+    def _words_of(self, dirs: tuple[Path, ...], language: str) -> _Words:
+        if (dirs, language) not in self._words:
+            self._words[dirs, language] = self._read_words(dirs, language)
+        return self._words[dirs, language]
 
-    def _read_words(self, language: str) -> Mapping[str, Mapping[str, str]]:
+    def _read_words(self, dirs: tuple[Path, ...], language: str) -> _Words:
         merged: dict[str, dict[str, str]] = {}
-        for folder in reversed(self._dirs):
+        for folder in reversed(dirs):
             path = folder / language / "words.toml"
             if not path.is_file():
                 continue

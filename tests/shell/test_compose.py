@@ -241,6 +241,14 @@ def test_status_in_the_readers_language(language: str, status: str, said: str) -
     assert message["Content-Language"] == language
 
 
+def test_a_language_nobody_translated_is_the_language_of_the_house() -> None:
+    ctx = replace(CONTEXT, ticket=replace(TICKET, language="de"))
+    policy = replace(POLICY, language="fr")
+    assert read(compose(Notice.STATUS, ctx, RENDERER, policy))["Content-Language"] == "fr"
+    policy = replace(POLICY, language="xx")
+    assert read(compose(Notice.STATUS, ctx, RENDERER, policy))["Content-Language"] == "en"
+
+
 # --- threading -----------------------------------------------------------------------------
 
 

@@ -69,7 +69,7 @@ def test_unknown_languages_fall_back_to_english(language: str) -> None:
     done = RENDERER.notice(language, "confirmation", PLAIN)
     assert done.language == "en"
     assert done.subject == "We have received your message"
-    assert done.failures
+    assert done.failures == ()
 
 
 def test_a_broken_template_is_passed_over_for_the_shipped_one(own: Own) -> None:
@@ -110,6 +110,13 @@ def test_words_that_are_no_toml_are_a_failure(own: Own) -> None:
     problems = own(es_words_toml="[status\n", fr_words_toml="status = 3\n").check()
     assert {Path(problem.file).parts[-2] for problem in problems} == {"es", "fr"}
     assert {Path(problem.file).name for problem in problems} == {"words.toml"}
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_broken_english_words_do_not_silence_everything(own: Own, language: str) -> None:
+    done = own(en_words_toml="[status\n").notice(language, "status", PLAIN)
+    assert done.language == language
+    assert len(done.failures) == 1
 
 
 # --- failures at every turn (R5) -----------------------------------------------------------------
