@@ -66,6 +66,8 @@ class Decoded:
 
 def scrub(text: str) -> str:
     """Valid Unicode without NUL: lone surrogates become U+FFFD, NUL goes."""
+    if text.isascii():
+        return text.replace("\0", "")
     return _SURROGATE.sub("\ufffd", text.replace("\0", ""))
 
 
@@ -74,7 +76,8 @@ def one_line(text: str, limit: int = 1000) -> str:
 
     Runs of C0, C1, U+2028, U+2029 and of characters that reorder text become one space.
     """
-    return _LINE_TRASH.sub(" ", scrub(text)).strip()[:limit].strip()
+    clean = text if text.isascii() and text.isprintable() else _LINE_TRASH.sub(" ", scrub(text))
+    return clean.strip()[:limit].strip()
 
 
 def codec(label: str) -> str | None:
@@ -91,12 +94,14 @@ def codec(label: str) -> str | None:
 
 def guess(data: bytes, second: str = "windows-1252") -> str:
     """Text of octets that nobody labelled: UTF-8 if they are, else `second`, else Windows-1252."""
-    for name in ("utf-8", second):
-        try:
-            return data.decode(codec(name) or "windows-1252")
-        except UnicodeError:
-            continue
-    return data.decode("windows-1252", "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeError:
+        pass
+    try:
+        return data.decode(codec(second) or "windows-1252")
+    except UnicodeError:
+        return data.decode("windows-1252", "replace")
 
 
 def _utf8(data: bytes) -> Decoded:

@@ -24,7 +24,7 @@ from email.message import Message
 
 import mailparser
 
-from mailgate.core import body, mime, report
+from mailgate.core import body, filename, mime, report
 from mailgate.core.addresses import Reading, normal, read
 from mailgate.core.charset import one_line
 from mailgate.core.header import (
@@ -230,7 +230,7 @@ def _attachments(top: mime.Node, words: body.Words) -> tuple[Attachment, ...]:
         out.append(
             Attachment(
                 part=node.index,
-                filename=mime.file_name(node, len(out) + 1, data),
+                filename=filename.file_name(node, len(out) + 1, data),
                 content_type=node.kind,
                 size=len(data),
                 digest=hashlib.sha256(data).hexdigest(),

@@ -6,8 +6,8 @@ import pytest
 
 from mailgate.core.body import to_text, unflow
 from mailgate.core.charset import codec, decode
+from mailgate.core.filename import clean_name
 from mailgate.core.header import decode_words, parameters
-from mailgate.core.mime import clean_name
 from mailgate.core.parse import parse
 
 
