@@ -38,6 +38,12 @@ _TABLE = {
         pela pelo pedido conta ajuda ontem porque""",
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _TABLE.items()}
+# A word speaks less for a language the more languages have it: 12 votes, shared out.
+_VOTES = {
+    word: 12 // sum(word in others for others in _WORDS.values())
+    for words in _WORDS.values()
+    for word in words
+}
 # An elided article or pronoun (l'homme, j'ai) is a word of its own; don't is one word.
 _WORD = re.compile(r"[^\W\d_]+(?:'t\b|')?")
 
@@ -45,13 +51,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:'t\b|')?")
 def detect(text: str, allowed: Sequence[str]) -> str:
     """The language of `text` out of `allowed` (ISO 639-1), or "" when it is undecided.
 
-    Words that two languages share count for each; the winner needs two words and a clear lead.
+    Each different word votes once; the winner needs the votes of two words and a clear lead.
+    Single letters do not vote: they are as often part of code or of a list.
     """
-    words = _WORD.findall(text[:MAX_TEXT].replace("’", "'").lower())
-    votes = {language: sum(1 for word in words if word in _WORDS[language]) for language in _WORDS}
-    ranked = sorted(votes, key=lambda language: votes[language], reverse=True)
-    best, second = ranked[0], ranked[1]
-    clear = (
-        votes[best] >= 2 and votes[best] * 10 >= votes[second] * 11 and votes[best] > votes[second]
-    )
+    words = set(_WORD.findall(text[:MAX_TEXT].replace("’", "'").lower()))
+    votes = {
+        language: sum(_VOTES[word] for word in words & known if len(word) > 1)
+        for language, known in _WORDS.items()
+    }
+    best, second = sorted(votes, key=lambda language: votes[language], reverse=True)[:2]
+    clear = votes[best] >= 18 and votes[best] * 4 >= votes[second] * 5
     return best if clear and best in allowed else ""
