@@ -225,6 +225,8 @@ class _Run:
             in_reply_to=in_reply_to,
             references=references,
             old=self._old(effect.notice),
+            # What an agent set off cannot be a stranger's way to have us mail their words.
+            proven=cause.by_agent,
             copies=tuple(p.address for p in effect.left_out if p.why.startswith("already in")),
         )
 
