@@ -17,9 +17,12 @@ _LOGIN_CODES = frozenset({530, 534, 535, 538})
 # 8-bit and UTF-8 that the relay does not speak (RFC 6152, RFC 6531).
 _MAIL_TOO_MUCH = frozenset({552})
 
-# A relay that does not know us refuses recipient by recipient; the recipient is not to blame.
-_NO_RELAYING = re.compile(
-    r"relay\w* (access )?(denied|not (permitted|allowed))|unable to relay", re.I
+# A relay that does not know us says so recipient by recipient (Postfix puts off even its verdict
+# on client, HELO and sender until RCPT); the recipient is not to blame.
+_ABOUT_US = re.compile(
+    r"relay\w* (access )?(denied|not (permitted|allowed))|unable to relay"
+    r"|(client host|sender address|helo command)\b.{0,100}\b(rejected|blocked)",
+    re.I,
 )
 
 
@@ -90,7 +93,7 @@ def is_permanent(attempt: Attempt) -> bool:
         return False
     if attempt.about_us:
         return attempt.code in _MAIL_TOO_MUCH
-    return not _NO_RELAYING.search(attempt.text)
+    return not _ABOUT_US.search(attempt.text)
 
 
 def _spread(wait: timedelta, jitter: float, seed: int) -> timedelta:

@@ -24,12 +24,16 @@ class Mood(Enum):
     STALL = "say nothing and keep the connection"
 
 
+# A reply, a mood, or something to do before going on.
+What = str | Mood | Callable[[], None]
+
+
 @dataclass(slots=True)
 class Rule:
     """At `step` (of Conversation.objection), for `who` (any if ""), do `what`, `times` times."""
 
     step: str
-    what: str | Mood
+    what: What
     times: int
     who: str
 
@@ -60,6 +64,8 @@ class _Conversation(Conversation):
         if what is Mood.STALL:
             await self.relay.closing.wait()
             raise Hangup
+        if callable(what):
+            what()
         return what if isinstance(what, str) else None
 
     async def _starttls(self, _argument: str) -> None:
@@ -121,11 +127,11 @@ class RelaySink(CatchingRelay):
             ssl=self.tls if self.implicit else None,
         )
 
-    def script(self, step: str, what: str | Mood, *, times: int = 10**9, who: str = "") -> None:
+    def script(self, step: str, what: What, *, times: int = 10**9, who: str = "") -> None:
         """Add a rule; the first one that fits and is not used up counts."""
         self.rules.append(Rule(step, what, times, who))
 
-    def rule_for(self, step: str, argument: str) -> str | Mood | None:
+    def rule_for(self, step: str, argument: str) -> What | None:
         """What to do at a step, counting it as done."""
         for rule in self.rules:
             if rule.step == step and rule.times > 0 and rule.who in ("", argument):

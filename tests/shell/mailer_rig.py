@@ -1,12 +1,22 @@
-"""An outbox with a ticket to write about, and a mailer that runs in a thread of its own."""
+"""An outbox with a ticket to write about, and a mailer that runs in a thread of its own.
+
+As a program (`python -m tests.shell.mailer_rig FOLDER PORT`) it runs a mailer over an existing
+outbox until it is killed.
+"""
 
 from __future__ import annotations
 
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from mailgate.core.decision import (
     Attempt,
@@ -41,12 +51,22 @@ def relay(sink: RelaySink, **settings: object) -> RelaySettings:
     return RelaySettings(**{"host": sink.host, "port": sink.port, **settings})  # type: ignore[arg-type]
 
 
+@cache
+def _empty() -> bytes:
+    """A migrated database without rows; migrating costs more than most tests here."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database("sqlite", Path(folder))
+        database.ready()
+        database.close()
+        return (Path(folder) / "mailgate.db").read_bytes()
+
+
 class Desk:
     """A database with one ticket; puts mail into its outbox and looks at what became of it."""
 
     def __init__(self, folder: Path) -> None:
+        (folder / "mailgate.db").write_bytes(_empty())
         self.database = Database("sqlite", folder)
-        self.database.ready()
         self.results: list[tuple[Queued, Attempt, Fate]] = []
         self._count = 0
         requester = Address(addr="ann@example.net", name="Ann")
@@ -109,10 +129,11 @@ class Desk:
         *routes: RelaySettings,
         timing: Timing = TIMING,
         schedule: Schedule = QUICK,
+        database: Database | None = None,
     ) -> Mailer:
         """A mailer over these routes that notes its results here."""
         return Mailer(
-            self.database,
+            database or self.database,
             routes,
             timing=timing,
             schedule=schedule,
@@ -129,6 +150,26 @@ class Desk:
         """Run a mailer; gives the event that wakes it."""
         with running([self.mailer(*routes, timing=timing, schedule=schedule)]) as wake:
             yield wake
+
+
+class Disk:
+    """Makes a database read-only and writable again, as a remount after an I/O error does."""
+
+    def __init__(self, database: Database) -> None:
+        self.readonly = False
+        self.refused = 0
+        event.listen(database.engine, "checkout", self._checkout)
+        event.listen(database.engine, "handle_error", self._refuse)
+
+    def fail(self) -> None:
+        """From now on nothing can be written."""
+        self.readonly = True
+
+    def _checkout(self, dbapi: Any, _record: Any, _proxy: Any) -> None:
+        dbapi.execute(f"PRAGMA query_only = {int(self.readonly)}")
+
+    def _refuse(self, _context: Any) -> None:
+        self.refused += 1
 
 
 @contextmanager
@@ -150,7 +191,15 @@ def running(mailers: Sequence[Mailer]) -> Iterator[threading.Event]:
         yield wake
     finally:
         stop.set()
+        wake.set()
         for thread in threads:
             thread.join(10)
     assert not errors
     assert not any(thread.is_alive() for thread in threads)
+
+
+if __name__ == "__main__":
+    database = Database("sqlite", Path(sys.argv[1]))
+    route = RelaySettings(host="127.0.0.1", port=int(sys.argv[2]))
+    timing = Timing(deadline=1.5, lease=2.5, settling=0.5)
+    Mailer(database, [route], timing=timing).run(threading.Event(), threading.Event())
