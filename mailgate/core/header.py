@@ -20,7 +20,9 @@ MAX_FIELD = 64 * 1024  # octets of one header
 MAX_FIELDS = 2000
 MAX_SCAN = 512 * 1024  # octets in which the header block must end
 MAX_PARAMETERS = 100
-_FIELD = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_FROM = re.compile(rb"^from[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_BLANK = re.compile(rb"\n\r?\n")
 _TRASH = re.compile(rb"[\x00\x0b\x0c\r\x1c-\x1e]")
 _WORD = re.compile(r"=\?([^?\s]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _BETWEEN = re.compile(r"[ \t\r\n]*")
@@ -77,7 +79,12 @@ def _split(raw: bytes) -> tuple[list[tuple[bytes, list[bytes]]], int, set[str]]:
         elif (match := _FIELD.fullmatch(line)) is not None:
             found.append((match[1], [match[2]]))
         else:
-            return found, before, defects | {"header-broken"}
+            hidden = _FROM.search(_BLANK.split(raw[before : before + MAX_FIELD], 1)[0])
+            return (
+                found,
+                before,
+                defects | {"header-broken"} | ({"from-hidden"} if hidden else set()),
+            )
         before = after
     return found, len(raw), defects
 
@@ -86,7 +93,8 @@ def split_head(raw: bytes) -> Head:
     """Split the header block off (RFC 5322, section 2.2), within limits, linear in its length.
 
     Beyond 128 KB or 2,000 headers only From is kept, since a second From decides who wrote it;
-    a block that does not end within 512 KB is cut there ("head-too-large").
+    a block that does not end within 512 KB is cut there ("head-too-large"). "from-cut" and
+    "from-hidden" say that another reader may find an author that is not in `fields`.
     """
     found, body, defects = _split(raw)
     fields: list[tuple[str, bytes]] = []
@@ -95,6 +103,7 @@ def split_head(raw: bytes) -> Head:
         value = b"".join(pieces)
         if len(value) > MAX_FIELD:
             value, defects = value[:MAX_FIELD], defects | {"header-cut"}
+            defects |= {"from-cut"} if name.lower() == b"from" else set()
         room -= len(name) + len(value)
         if (room < 0 or len(fields) >= MAX_FIELDS) and not (
             name.lower() == b"from" and len(fields) < MAX_FIELDS + 2
@@ -122,10 +131,7 @@ def _octets(encoding: str, text: str) -> bytes:
         return _Q.sub(lambda m: bytes([int(m[1], 16)]), data.replace(b"_", b" "))
     data = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
     data = data[: len(data) - (len(data) % 4 == 1)]
-    try:
-        return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
-    except binascii.Error:
-        return b""
+    return binascii.a2b_base64(data + b"=" * (-len(data) % 4))
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str | bytes]]:

@@ -4,13 +4,13 @@ Three readers share the work. Our own splitter decides what the header block is,
 mail-parser reads addresses and the date; a From counts only where it and our strict reading agree.
 The standard library's compat32 parser finds the parts. What had to be mended is in `defects`:
 
-from-missing, from-several, from-ambiguous: no single author (`sender` is None) · to-, cc-,
-reply-to-ambiguous · message-id-missing, message-id-repaired · date-invalid · header-broken,
-header-cut, header-controls, headers-dropped, head-too-large · charset-unknown, charset-guessed,
-charset-broken · mime-cut, mime-no-parts, mime-no-boundary, mime-broken · base64-broken,
-uuencode-broken · html-too-large · text-html-differ, text-cut · parsed-in-fallback: mail-parser
-failed, the standard library read the addresses · too-complex, parser-failed: only the top headers
-could be read.
+from-missing, from-several, from-ambiguous, from-cut, from-hidden: no single author (`sender` is
+None) · to-, cc-, reply-to-ambiguous · message-id-missing, message-id-repaired · date-invalid ·
+header-broken, header-cut, header-controls, headers-dropped, head-too-large · charset-unknown,
+charset-guessed, charset-broken · mime-cut, mime-no-parts, mime-no-boundary, mime-broken ·
+base64-broken, uuencode-broken · html-too-large · text-html-differ, text-cut · parsed-in-fallback:
+mail-parser failed, the standard library read the addresses · too-complex, parser-failed: only the
+top headers could be read.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _headers(raw: bytes, head: Head, charset: str, second: bool = True) -> Parse
     date = known.date if second else _lenient_date(written)
     ours = {name: read(value) for name, value in values.items()}
     sender, why = _author(len(head.all("from")), ours["from"], known)
-    if any(len(value) >= MAX_FIELD for value in head.all("from")):
+    if sender and {"from-cut", "from-hidden"} & set(head.defects):  # others may see another author
         sender, why = None, "from-ambiguous"
     people = {name: _people(name, ours[name], known) for name in _ADDRESS_HEADERS}
     message_id, has_id, id_defect = _message_id(head, digest)

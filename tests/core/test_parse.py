@@ -151,14 +151,17 @@ def test_only_a_line_end_ends_a_header(trick: bytes) -> None:  # P6
         (b"From : a@acme.test\r\n\r\nhi", "a@acme.test", ""),
         (b"From : a@acme.test\r\nFrom: b@acme.test\r\n\r\nhi", None, "from-several"),
         (b"no header\r\nFrom: a@acme.test\r\n\r\nhi", None, "from-missing"),
-        (b"From: a@acme.test\r\nno header\r\nFrom: b@acme.test\r\n\r\nhi", "a@acme.test", ""),
+        (b"From: a@acme.test\r\nno header\r\nFrom: b@acme.test\r\n\r\nhi", None, "from-hidden"),
+        (b"From: a@acme.test\r\nno header\r\n\r\nFrom: b@acme.test", "a@acme.test", ""),
+        (b"From: a@acme.test\r\n" + b"x" * 500 + b": y\r\nFrom: b@acme.test", None, "from-several"),
         (b"From eve Sat Jan  1 00:00:00 2000\nFrom: a@acme.test\n\nhi", "a@acme.test", ""),
         (b"From: a@acme.test", "a@acme.test", ""),
         (b"", None, "from-missing"),
     ],
     ids=[
         "P7-blank-line", "P7-leading-space", "P7-space-colon", "P7-both-spellings", "P7-no-colon",
-        "P7-header-ends", "P7-mbox-line", "P7-no-body", "P7-nothing",
+        "P7-header-ends", "P7-text-after", "P7-long-name", "P7-mbox-line", "P7-no-body",
+        "P7-nothing",
     ],
 )  # fmt: skip
 def test_the_header_block_is_what_an_mta_sees(raw: bytes, author: str | None, defect: str) -> None:
@@ -222,6 +225,41 @@ def test_a_missing_date_is_no_defect() -> None:  # P8
 )  # fmt: skip
 def test_broken_mime_gives_what_decodes(raw: bytes, text: str) -> None:
     assert parse(raw).text == text
+
+
+UU = b"begin 644 x.txt\n%2&5L;&\\ \n`\nend\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "data", "broken"),
+    [
+        (b"junk\n" + UU, b"Hello", False),
+        (UU.replace(b"%2&", b"%2\xff&"), b"", True),
+        (b"no file\n", b"no file\n", True),
+    ],
+    ids=["P9-uuencode", "P9-uuencode-broken", "P9-uuencode-none"],
+)
+def test_uuencoded_parts(body: bytes, data: bytes, broken: bool) -> None:
+    headers = (b"Content-Type: image/png", b"Content-Transfer-Encoding: x-uuencode")
+    raw = mail(*headers, body=body)
+    read = parse(raw)
+    assert part_bytes(raw, 0) == data
+    assert ("uuencode-broken" in read.defects) is broken
+
+
+def test_endless_text_is_cut() -> None:
+    read = parse(mail(body=b"x" * 4_000_001))
+    assert len(read.text) == 4_000_000
+    assert "text-cut" in read.defects
+
+
+def test_an_endless_from_has_no_author() -> None:  # P3
+    read = parse(
+        b"From: carla@acme.test" + b" " * 70_000 + b", eve@evil.test\r\nSubject: x\r\n\r\nhi"
+    )
+    assert read.sender is None
+    assert {"from-cut", "from-ambiguous"} <= set(read.defects)
+    assert read.subject == "x"
 
 
 def test_text_and_html_that_disagree_are_flagged() -> None:  # P9

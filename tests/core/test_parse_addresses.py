@@ -119,12 +119,13 @@ def test_a_display_name_is_only_shown(value: bytes, addr: str, name: str) -> Non
         ("a@corp\uff0etest", None),
         ("a@corp.test.", None),
         ("a@\u200dcorp.test", None),
+        ("a@\u00fc\u0627.test", None),
         ("a" * 400 + "@corp.test", None),
     ],
     ids=[
         "A4-case", "A4-needless-quotes", "A4-needed-quotes", "A4-dotless-i", "A4-kelvin-local",
         "A4-sharp-s-local", "A4-idn", "A4-idn-case", "A4-sharp-s", "A4-literal",
-        "A4-kelvin-domain", "A4-wide-dot", "A4-trailing-dot", "A4-joiner", "A4-long",
+        "A4-kelvin-domain", "A4-wide-dot", "A4-trailing-dot", "A4-joiner", "A4-mixed", "A4-long",
     ],
 )  # fmt: skip
 def test_one_mailbox_has_one_form_and_no_twin(written: str, same_as: str | None) -> None:

@@ -171,6 +171,11 @@ def test_html_that_would_take_seconds_only_loses_its_tags(source: str) -> None:
     assert "<" not in text
 
 
+def test_a_mail_of_too_much_html_says_so() -> None:
+    raw = b"Content-Type: text/html\r\n\r\n" + b"<p>yes</p>" * 30_000
+    assert "html-too-large" in parse(raw).defects
+
+
 def test_tags_are_taken_out_with_scripts_and_comments() -> None:
     source = (
         "<li>" * 2000 + "<SCRIPT>evil()</SCRIPT><style>a{}</style><!-- no > --><p>yes &lt;b&gt;"
@@ -220,6 +225,12 @@ def test_text_around_attachments_is_joined() -> None:
     ]
 
 
+def test_an_alternative_without_words_has_none() -> None:
+    got = parse(alternative(PLAIN + b" ", HTML + b" "))
+    assert got.text.strip() == ""
+    assert got.attachments == ()
+
+
 def test_html_beside_plain_text_is_not_said_twice() -> None:
     got = parse(alternative(PLAIN + b"words", HTML + b"<p>words").replace(b"alternative", b"mixed"))
     assert (got.text, got.html) == ("words", "<p>words")
@@ -247,13 +258,14 @@ def test_html_beside_plain_text_is_not_said_twice() -> None:
         ("filename=\"old.pdf\"; filename*=utf-8''n%C3%BC.pdf", "nü.pdf"),
         ('filename*0="a"; filename*1*=%C3%BC; filename*2=.pdf', "aü.pdf"),
         ("filename*0*=iso-8859-1''%FC; filename*1=.pdf", "ü.pdf"),
+        ('filename*0="a.pdf"; filename*2=.exe; filename*x=.bat', "a.pdf"),
         ('filename="a;b=c.pdf"', "a;b=c.pdf"),
         ("filename=a b.pdf", "a b.pdf"),
         ('filename="unclosed.pdf', "unclosed.pdf"),
         ('filename="\u00fc.pdf"', "ü.pdf"),
         ("x=y", "attachment-1.pdf"),
     ],
-    ids=[f"F1-{i}" for i in range(21)],
+    ids=[f"F1-{i}" for i in range(22)],
 )
 def test_attachment_names(header: str, name: str) -> None:
     head = f"Content-Type: application/pdf\r\nContent-Disposition: attachment; {header}\r\n\r\nx"
