@@ -148,7 +148,9 @@ def _place(case: _Case) -> Decision:
     role = roles.get(placed.number, Role.STRANGER)
     if case.verdict.kind is Kind.AUTO_REPLY:
         return _noted(case, ticket, role)
-    if role is Role.AGENT:
+    # History is taken at its word: an agent's mail in it was an agent's answer.
+    told_so = not case.delivery.live and role is Role.STRANGER and case.author.agent
+    if role is Role.AGENT or told_so:
         return _answer(case, ticket, placed.how)
     return _reply(case, ticket, placed.how)
 
