@@ -6,8 +6,8 @@
 `faults` say what happens to a FETCH of that mail's body: "nil" NIL, "no" a tagged NO, "short" half
 of the octets, "empty" an empty literal, "cut" the connection ends inside the literal, "huge" a
 literal of 4 GiB is announced, "flood" untagged lines without end, "whole" partial fetches are
-answered with the whole mail, "garbage" an answer out of all grammar. A number in `times`
-limits how often.
+answered with the whole mail, "garbage" an answer out of all grammar, "silent" no answer ever. A
+number in `times` limits how often.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from typing import Self
@@ -33,6 +34,10 @@ class FakeImap:
         self.capability = "IMAP4rev1 AUTH=PLAIN IDLE MOVE UIDPLUS"
         self.greeting = "* OK ready"
         self.on_idle = "news"  # or "bye", "eof", "no"
+        self.late: dict[int, bytes] = {}  # arrives just as IDLE begins, told in the same packet
+        self.tls: ssl.SSLContext | None = None  # for STARTTLS, or from the start
+        self.implicit = False
+        self.injected = b""  # in clear, in one packet with the answer to STARTTLS
         self.access = "READ-WRITE"
         self.uidnext = True
         self.refused: set[str] = set()  # verbs answered NO
@@ -129,12 +134,23 @@ class _Session:
         return line.decode().rstrip("\r\n")
 
     def serve(self) -> None:
-        with self._lines:
+        if self._fake.implicit:
+            self.encrypt()
+        try:
             self.say(self._fake.greeting)
             while True:
                 tag, _, command = self.line().partition(" ")
                 self._fake.commands.append(command)
                 self.answer(tag, command)
+        finally:
+            self._lines.close()
+            self._sock.close()
+
+    def encrypt(self) -> None:
+        assert self._fake.tls
+        self._lines.close()
+        self._sock = self._fake.tls.wrap_socket(self._sock, server_side=True)
+        self._lines = self._sock.makefile("rb")
 
     def answer(self, tag: str, command: str) -> None:
         words = command.split(" ")
@@ -155,6 +171,11 @@ class _Session:
 
     def do_capability(self, _tag: str, _command: str) -> None:
         self.say(f"* CAPABILITY {self._fake.capability}")
+
+    def do_starttls(self, tag: str, _command: str) -> bool:
+        self._sock.sendall(f"{tag} OK begin\r\n".encode() + self._fake.injected)
+        self.encrypt()
+        return True
 
     def do_authenticate(self, _tag: str, _command: str) -> None:
         self.say("+ ")
@@ -223,6 +244,8 @@ class _Session:
         elif fault == "flood":
             while True:
                 self._sock.sendall(_FLOOD)
+        elif fault == "silent":
+            self._sock.recv(1)
         elif fault == "cut":
             self._sock.sendall(f"{head}{{{size}}}\r\n".encode() + raw[: len(raw) // 2])
             raise EOFError
@@ -265,7 +288,11 @@ class _Session:
         if fake.on_idle == "no":
             self.say(f"{tag} NO not now")
             return True
-        self.say("+ idling")
+        with fake.changed:
+            fake.mails |= fake.late
+        news = f"\r\n* {len(fake.mails)} EXISTS" if fake.late else ""
+        fake.late = {}
+        self.say(f"+ idling{news}")
         if fake.on_idle == "bye":
             self.say("* BYE maintenance")
         if fake.on_idle in ("bye", "eof"):

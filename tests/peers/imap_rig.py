@@ -48,6 +48,7 @@ class Rig:
         self.intake = Intake(self.database)
         self.cursors = DatabaseCursors(self.database, "node")
         self.submitted: list[str] = []  # source keys, in order
+        self.refuse = ""  # deliveries whose key ends so are not taken
         self.health: list[tuple[bool, str]] = []
 
     def close(self) -> None:
@@ -61,6 +62,10 @@ class Rig:
     def submit(self, inbound: Inbound) -> Future[int]:
         """Intake's own, with a note of the key."""
         self.submitted.append(inbound.source_key)
+        if self.refuse and inbound.source_key.endswith(self.refuse):
+            refused: Future[int] = Future()
+            refused.set_exception(ValueError("the database will not have it"))
+            return refused
         return self.intake.submit(inbound)
 
     def report(self, _name: str, ok: bool, detail: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mailgate.sources.oauth import OAuthSettings
 from store.database import Database
 from tests.peers.dovecot import Dovecot, require, token
 from tests.peers.imap_rig import Rig, mail, quick, until
+from tests.peers.token_endpoint import Answer, Form, TokenEndpoint
 
 pytestmark = pytest.mark.peer
 
@@ -224,7 +226,7 @@ def test_the_server_restarts(user: str, rig: Rig) -> None:
             own.start()
             own.append("support", "INBOX", mail(2))
             until("mail", lambda: len(rig.taken()) == 2)
-        assert rig.health[-1] == (True, "")
+            until("well again", lambda: rig.health[-1] == (True, ""))
     assert rig.bytes_taken() == mails(1, 2)
 
 
@@ -288,6 +290,39 @@ def test_a_token_opens_the_mailbox(
         file.write_text(token(user))
         until("mail", rig.taken)
     assert "Bearer" not in str(rig.health)
+
+
+def test_a_rotating_refresh_token(server: Dovecot, user: str, rig: Rig, tmp_path: Path) -> None:
+    server.append(user, "INBOX", mail(1))
+    good = ["first"]  # only the youngest refresh token is
+
+    def answer(form: Form) -> Answer:
+        if form["refresh_token"] != good[-1]:
+            return 400, {"error": "invalid_grant"}
+        good.append(f"rotated-{len(good)}")
+        return 200, {"access_token": token(user), "refresh_token": good[-1], "expires_in": 3600}
+
+    def took(mails: int) -> Callable[[], bool]:
+        return lambda: len(rig.taken()) == mails
+
+    with TokenEndpoint(answer) as endpoint:
+        oauth = OAuthSettings(
+            token_url=endpoint.url,
+            client_id="me",
+            refresh_token="revoked",
+            token_file=tmp_path / "token.json",
+        )
+        with rig.running(settings(server, user, oauth=oauth)):
+            until("failures", lambda: len(rig.failures()) >= 3)
+        assert rig.failures()[0] == "OAuthError: invalid_grant: the token endpoint answered 400"
+        assert len(endpoint.forms) == len(rig.failures()), "one request per step of the back-off"
+        assert f"user=<{user}>, method=XOAUTH2" not in server.log
+        oauth = replace(oauth, refresh_token="first")
+        for number in (1, 2):  # the second time with what the first one stored
+            with rig.running(settings(server, user, oauth=oauth)):
+                until("mail", took(number))
+                until("well", lambda: rig.health[-1] == (True, ""))
+            server.append(user, "INBOX", mail(number + 1))
 
 
 def test_a_token_is_no_command(server: Dovecot, user: str, rig: Rig) -> None:

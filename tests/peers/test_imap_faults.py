@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailgate.sources.imap import Cursor, ImapSettings
-from store.database import Database
+from store.database import Database, Unavailable
+from tests.peers.dovecot import make_authority
 from tests.peers.fake_imap import FakeImap
 from tests.peers.imap_rig import Rig, mail, quick, until
 
@@ -120,6 +124,55 @@ def test_a_broken_idle_falls_back_or_reconnects(server: FakeImap, rig: Rig, end:
             assert server.count("IDLE") == 1
 
 
+def test_mail_told_in_the_packet_that_begins_idle(server: FakeImap, rig: Rig) -> None:
+    server.late = {1: mail(1)}
+    with rig.running(settings(server, idle_seconds=3600.0)):
+        until("mail", rig.taken)
+
+
+@pytest.mark.parametrize("fault", ["silent", "idle"])
+def test_stops_while_the_server_is_silent(server: FakeImap, rig: Rig, fault: str) -> None:
+    server.mails = {1: mail(1)}
+    server.faults[1] = fault
+    with rig.running(settings(server, idle_seconds=3600.0)):
+        until("fetching", lambda: server.count("UID FETCH 1 (BODY") or server.count("IDLE"))
+    # Leaving the block failed if the thread had waited for the server.
+    assert len(rig.taken()) == (fault == "idle")
+
+
+def test_intake_refuses_one_mail(server: FakeImap, rig: Rig) -> None:
+    server.mails = {uid: mail(uid) for uid in range(1, 6)}
+    rig.refuse = "/3"
+    with rig.running(settings(server, processed="Done", failed="Failed")):
+        until("put away", lambda: not server.mails)
+    assert rig.bytes_taken() == [mail(uid) for uid in (1, 2, 4, 5)]
+    assert server.folders == {"Failed": [mail(3)], "Done": [mail(uid) for uid in (1, 2, 4, 5)]}
+    assert rig.failures()[0].startswith("ValueError")
+
+
+def test_a_crash_between_commit_and_cursor(server: FakeImap, rig: Rig) -> None:
+    server.mails = {1: mail(1), 2: mail(2)}
+
+    class Forgetful:
+        """Cursors that cannot be saved at first."""
+
+        load, lease = rig.cursors.load, rig.cursors.lease
+        left = 2
+
+        def save(self, source: str, cursor: Cursor) -> None:
+            if cursor.last_uid and self.left:
+                self.left -= 1
+                raise Unavailable("disk full")
+            rig.cursors.save(source, cursor)
+
+    here = settings(server, processed="Done")
+    with rig.running(here, Forgetful()):
+        until("put away", lambda: not server.mails)
+    assert len(rig.submitted) == 6
+    assert rig.bytes_taken() == [mail(1), mail(2)], "one row for each delivery"
+    assert rig.failures() == ["Unavailable: disk full"] * 2
+
+
 def test_without_idle_it_polls(server: FakeImap, rig: Rig) -> None:
     server.capability = "IMAP4rev1 AUTH=PLAIN"
     with rig.running(settings(server)):
@@ -220,6 +273,53 @@ def test_no_credentials_without_tls(
         until("a failure", rig.failures)
     assert word in rig.failures()[0]
     assert {command.split(" ")[0] for command in server.commands} <= {"CAPABILITY", "STARTTLS"}
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """ca.crt, server.crt of localhost, and self.crt that vouches for itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl command to make certificates with")
+    make_authority(tmp_path)
+    return tmp_path
+
+
+def context(folder: Path, name: str) -> ssl.SSLContext:
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return found
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_a_certificate_that_vouches_for_itself(
+    server: FakeImap, rig: Rig, certificates: Path, implicit: bool
+) -> None:
+    server.tls, server.implicit = context(certificates, "self"), implicit
+    server.capability = "IMAP4rev1 STARTTLS AUTH=PLAIN"
+    tls = "implicit" if implicit else "starttls"
+    ca = str(certificates / "ca.crt")
+    with rig.running(settings(server, host="localhost", tls=tls, ca_file=ca)):
+        until("a failure", rig.failures)
+    assert "certificate verify failed" in rig.failures()[0]
+    assert {command.split(" ")[0] for command in server.commands} <= {"CAPABILITY", "STARTTLS"}
+
+
+@pytest.mark.parametrize("injected", [b"", b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n"])
+def test_nothing_said_in_clear_counts_under_tls(
+    server: FakeImap, rig: Rig, certificates: Path, injected: bytes
+) -> None:
+    server.tls, server.injected = context(certificates, "server"), injected
+    server.capability = "IMAP4rev1 STARTTLS AUTH=PLAIN"
+    server.mails = {1: mail(1)}
+    ca = str(certificates / "ca.crt")
+    with rig.running(settings(server, host="localhost", tls="starttls", ca_file=ca)):
+        if injected:
+            until("a failure", rig.failures)
+        else:
+            until("mail", rig.taken)
+    if injected:
+        assert "STARTTLS failed" in rig.failures()[0]
+        assert server.count("CREDENTIALS") == 0
 
 
 def test_preauth_is_refused_without_tls_too(server: FakeImap, rig: Rig) -> None:

@@ -22,7 +22,7 @@ READ_SECONDS = 60.0
 _SLICE = 0.1  # seconds between two looks at the stop event
 _MAX_LINE = 1_000_000  # octets; imaplib's own bound
 _MAX_COMMAND = 32 << 20  # octets a server may send per line of ours
-_MAX_LINES = 100_000  # in answer to one line of ours
+_MAX_LINES = 20_000  # in answer to one line of ours
 _CHUNK = 1 << 18
 
 
@@ -54,6 +54,7 @@ class Wire(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         """Exactly `size` octets of a literal. Raises abort, TimeoutError, Stopped."""
+        self._distrust()
         if size > _MAX_COMMAND:
             raise self.abort(f"the server announced a literal of {size} octets")
         while len(self._buffer) < size:
@@ -62,6 +63,7 @@ class Wire(imaplib.IMAP4):
 
     def readline(self) -> bytes:
         """One line with its end. Raises abort, TimeoutError, Stopped."""
+        self._distrust()
         seen = 0
         while (end := self._buffer.find(b"\n", seen)) < 0:
             seen = len(self._buffer)
@@ -80,7 +82,15 @@ class Wire(imaplib.IMAP4):
 
     def wait(self, seconds: float) -> bool:
         """Whether the server has said something, waiting at most so long. Raises as `read`."""
+        self._distrust()
         return bool(self._buffer) or self._receive(time.monotonic() + seconds)
+
+    def _distrust(self) -> None:
+        """What came in clear, after the answer to STARTTLS, was not said under TLS."""
+        if self._filled_from is not self.sock:
+            if self._buffer:
+                raise self.abort("the server sent plain text past STARTTLS")
+            self._filled_from = self.sock
 
     def _take(self, size: int) -> bytes:
         taken = bytes(memoryview(self._buffer)[:size])
@@ -92,11 +102,6 @@ class Wire(imaplib.IMAP4):
             raise TimeoutError(f"the server was silent for {READ_SECONDS:g} s")
 
     def _receive(self, deadline: float) -> bool:
-        if self._filled_from is not self.sock:
-            # What was buffered in clear before STARTTLS was not said under TLS (RFC 3501, 11.1).
-            if self._buffer:
-                raise self.abort("the server sent plain text past STARTTLS")
-            self._filled_from = self.sock
         while not self._stop.is_set():
             chunk = self._chunk(min(_SLICE, deadline - time.monotonic()))
             if chunk is not None:
