@@ -6,7 +6,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects import postgresql, sqlite
 
 from mailgate.core.mail import Address
 from store.schema import people
