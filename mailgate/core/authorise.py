@@ -33,10 +33,8 @@ def _holds_token(agent: Agent, number: int, facts: Facts, ids: Sequence[str]) ->
     addresses = {agent.address.lower(), *(a.lower() for a in agent.aliases)}
     for message_id in ids:
         sent = facts.sent.get(message_id)
-        if (
-            sent
-            and sent.ticket == number
-            and set(sent.recipients) == {*sent.recipients} & addresses
-        ):
-            return True
+        if sent and sent.ticket == number:
+            readers = {address.lower() for address in sent.recipients}
+            if readers and readers <= addresses:
+                return True
     return False
