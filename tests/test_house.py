@@ -86,7 +86,7 @@ def test_only_the_command_line_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Name) and called.id == "print":
-                found.append(f"{relative(path)}:{node.lineno}")
+                found.append(f"{relative(path)}:{called.lineno}")
     assert found == []
 
 
