@@ -189,9 +189,10 @@ def accepts_for(policy: Policy) -> Callable[[str], bool]:
 
 
 def source_names(config: Config) -> tuple[str, ...]:
-    """The names under which sources report."""
+    """The names under which the ways in and out report."""
     listeners = [f"{s.protocol} {s.listen}" for s in config.smtp]
-    return (*listeners, *(f"imap {account.label}" for account in config.imap))
+    accounts = [f"imap {account.label}" for account in config.imap]
+    return (*listeners, *accounts, *(f"relay {r.host}:{r.port}" for r in config.relay))
 
 
 def report(database: Database, name: str, ok: bool, detail: str) -> None:

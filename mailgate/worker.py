@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -112,8 +113,7 @@ class Worker:
     def _settle(self, job: _Job) -> None:
         if self.clock() - job.claimed > LEASE / 2:
             # Somebody else may take it soon; a mail is never settled on a stale claim.
-            with self.database.transaction() as tx:
-                tx.inbox.release([job.waiting.id], self.clock(), refund=True)
+            self._give_back(job.waiting)
             return
         try:
             mail = job.parsing.result()
@@ -121,10 +121,18 @@ class Worker:
             self._in_one_transaction(job.waiting, mail, parts)
         except Unavailable:
             raise
+        except (CancelledError, BrokenProcessPool) as error:
+            # The parse processes went away under it; that says nothing about this mail.
+            journal.trouble(what="parsers", error=error, inbox=job.waiting.id)
+            self._give_back(job.waiting)
         except AlreadySettled:
             journal.trouble(what="worker", error="settled elsewhere", inbox=job.waiting.id)
         except Exception as error:
             self._failed(job.waiting, error)
+
+    def _give_back(self, waiting: Waiting) -> None:
+        with self.database.transaction() as tx:
+            tx.inbox.release([waiting.id], self.clock(), refund=True)
 
     def _in_one_transaction(
         self, waiting: Waiting, mail: ParsedMail, parts: tuple[Part, ...]

@@ -76,6 +76,8 @@ def decide(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -
         )
     if "too-complex" in mail.defects:
         return quarantine("too complex to parse within its limits")
+    if failed := next((d for d in mail.defects if d.startswith("parser-failed")), ""):
+        return quarantine(f"the parser failed on it: {failed}")
     verdict = screen.screen(mail, delivery.envelope, policy)
     author = identify.identify(mail, delivery.envelope, policy)
     case = _Case(
