@@ -10,8 +10,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from mailgate.mailer.session import RelaySettings, Reply, RouteDown, Session
 
 _STRIKES = 3  # mails in a row refused at MAIL before the relay counts as down
-_FIRST_BREAK = 1.0  # seconds; doubles with each failure
-_LONGEST_BREAK = 60.0
+_LONGEST_BREAK = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +25,9 @@ class News:
 class Route:
     """One relay. Lives in the mailer's event loop; seconds are those of the loop's clock."""
 
-    def __init__(self, settings: RelaySettings) -> None:
+    def __init__(self, settings: RelaySettings, first_break: float) -> None:
+        """After a failure the relay is left alone for `first_break`, then twice that, ..."""
+        self._first_break = first_break
         self.settings = settings
         self.name = settings.name
         self._idle: list[tuple[Session, float]] = []  # the last one used is the last in the list
@@ -120,7 +121,7 @@ class Route:
         if self.down_for():
             return  # the same trouble, seen by another connection
         self._failures += 1
-        pause = min(_FIRST_BREAK * 2 ** min(self._failures - 1, 10), _LONGEST_BREAK)
+        pause = min(self._first_break * 2 ** min(self._failures - 1, 10), _LONGEST_BREAK)
         self._closed_until = _now() + pause
         self._up = False
         self._news = News(name=self.name, ok=False, detail=detail)

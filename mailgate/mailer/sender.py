@@ -43,6 +43,7 @@ class Timing:
     grace: float = 2.5  # what a transaction in flight gets when the mailer has to stop
     idle: float = 30.0  # a connection is kept that long for the next mail
     connections: int = 4
+    first_break: float = 1.0  # a relay that failed is left alone that long; doubles up to a minute
 
     def attempt(self, size: int) -> float:
         """The deadline for a mail of `size` octets."""
@@ -102,7 +103,7 @@ class Mailer:
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
         self._flights: set[_Flight] = set()
-        self._routes = [Route(settings) for settings in self._settings]
+        self._routes = [Route(s, self._timing.first_break) for s in self._settings]
         async with asyncio.TaskGroup() as group:
             for _ in range(self._timing.connections if self._routes else 0):
                 group.create_task(self._worker())

@@ -37,7 +37,7 @@ from tests.peers.relay_sink import RelaySink, eventually
 QUICK = Schedule(
     deferred=(timedelta(milliseconds=200),), uncertain=(timedelta(milliseconds=200),), jitter=0
 )
-TIMING = Timing(deadline=2.0, opening=1.5, lease=10.0, settling=2.0)
+TIMING = Timing(deadline=2.0, opening=1.5, lease=10.0, settling=2.0, grace=0.5, first_break=0.1)
 BODY = b"Subject: [#1] printer\r\nFrom: support@example.org\r\n\r\nIt is mended.\r\n"
 
 
