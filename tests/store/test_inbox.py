@@ -259,6 +259,20 @@ def test_only_quarantined_mail_is_reopened(database: Database) -> None:
         assert tx.inbox.first_with("f" * 64, "f" * 64, b) is None, "its content is free again"
 
 
+def test_only_quarantined_mail_is_dropped(database: Database) -> None:
+    a, b = accept(database, "a", "b")
+    failed = (Step(step="worker", verdict="quarantined", reason="three failures"),)
+    with database.transaction() as tx:
+        tx.inbox.settle(a, replace(decision(Outcome.QUARANTINED), trace=failed), None, NOW)
+        assert tx.inbox.drop(a, "spam", NOW + MINUTE)
+        assert not tx.inbox.drop(a, "spam", NOW + MINUTE)
+        assert not tx.inbox.drop(b, "it only waits", NOW + MINUTE)
+        row = tx.inbox.get(a)
+    assert row is not None
+    assert (row.outcome, row.reason, row.settled) == (Outcome.IGNORED, "spam", NOW + MINUTE)
+    assert row.trace == (*failed, Step(step="operator", verdict="ignored", reason="spam"))
+
+
 # --- repeats -----------------------------------------------------------------------------
 
 

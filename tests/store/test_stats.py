@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+from sqlalchemy import text
+
 from mailgate.core.decision import Attempt, CopyState, Fate, Outcome
+from mailgate.core.mail import ParsedMail
+from mailgate.core.ticket import MessageKind
 from store.database import Database
 from store.stats import Depths, LedgerLine
-from tests.store.samples import MINUTE, NOW, accept, arrival, decision, queue, ticket
+from tests.store.samples import ANNA, MINUTE, NOW, accept, arrival, decision, queue, ticket
 
 
 def test_an_empty_ledger(database: Database) -> None:
@@ -67,6 +72,47 @@ def test_days_are_days_in_utc(database: Database) -> None:
 def test_an_unbalanced_line_is_seen() -> None:
     line = LedgerLine(day="", source="", accepted=3, waiting=1, outcomes={"ticket": 1})
     assert not line.balanced
+
+
+def stored(database: Database, inbox: int, *, outcome: Outcome, times: int) -> None:
+    """Settle a mail, and store it on a ticket so many times."""
+    number = ticket(database)
+    mail = ParsedMail(digest="0" * 64, size=1, message_id="<m@example.org>")
+    with database.transaction() as tx:
+        tx.inbox.settle(inbox, decision(outcome), number, NOW)
+        for _ in range(times):
+            tx.tickets.add_message(number, mail, MessageKind.CUSTOMER, ANNA, now=NOW, inbox=inbox)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "times", "wrong"),
+    [
+        pytest.param(Outcome.TICKET, 1, [], id="a ticket with its message"),
+        pytest.param(Outcome.HELD, 1, [], id="a held message"),
+        pytest.param(Outcome.BOUNCE, 0, [], id="a bounce has no message"),
+        pytest.param(Outcome.REPLY, 0, ["no message on a ticket"], id="a reply that is nowhere"),
+        pytest.param(Outcome.TICKET, 2, ["two messages"], id="the same mail twice"),
+        pytest.param(
+            Outcome.IGNORED, 1, ["a message without that outcome"], id="ignored, and yet stored"
+        ),
+    ],
+)
+def test_outcomes_are_held_against_what_is_there(
+    database: Database, outcome: Outcome, times: int, wrong: list[str]
+) -> None:
+    _waiting, inbox = accept(database, "waits", "is settled")
+    stored(database, inbox, outcome=outcome, times=times)
+    with database.reading() as tx:
+        found = tx.stats.imbalances()
+    assert [(one.what, one.detail) for one in found] == [(what, f"mail {inbox}") for what in wrong]
+
+
+def test_an_outcome_without_its_ticket_is_found(database: Database) -> None:
+    (inbox,) = accept(database, "a")
+    stored(database, inbox, outcome=Outcome.NOTE, times=1)
+    with database.transaction() as tx:
+        tx.conn.execute(text("UPDATE inbox SET ticket = NULL"))
+        assert "no ticket" in {one.what for one in tx.stats.imbalances()}
 
 
 def test_tickets_are_counted_by_what_they_are(database: Database) -> None:
