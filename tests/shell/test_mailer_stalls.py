@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -124,3 +125,15 @@ def test_the_first_route_is_taken_again_when_it_is_back(desk: Desk) -> None:
                 wake.set()
                 desk.wait_for(f"a{number}@example.net", "sent")
         assert second.to("ann@example.net")
+
+
+def test_a_connection_with_an_answer_still_to_come_is_not_used_again(desk: Desk) -> None:
+    # aiosmtplib would take the late "250" to RCPT as the answer to the next command.
+    with RelaySink() as sink:
+        sink.script("RCPT", lambda: time.sleep(0.6), times=1)
+        desk.queue("ann@example.net")
+        with desk.sending(relay(sink), timing=replace(TIMING, deadline=0.3)):
+            row = desk.wait_for("ann@example.net", "sent")
+        assert row.attempts >= 2
+        assert sink.connections >= 2
+        assert len(sink.mails) == 1
