@@ -52,7 +52,8 @@ def load(path: Path) -> Config:
     config, site = _validated(data, context, Site(file=name, lines=found), mistakes)
     mistakes += checks.run(config, site)
     if mistakes:
-        raise ConfigError(sorted(set(mistakes), key=lambda p: _order(name, p)))
+        unique = tuple(dict.fromkeys(mistakes))  # a set would shuffle mistakes of one line
+        raise ConfigError(sorted(unique, key=lambda p: _order(name, p)))
     return _settled(config)
 
 
@@ -158,5 +159,5 @@ def _settled(config: Config) -> Config:
     return config.model_copy(update={"imap": accounts})
 
 
-def _order(name: str, problem: Problem) -> tuple[bool, str, int, int]:
-    return (problem.file != name, problem.file, problem.line, problem.column or 0)
+def _order(name: str, problem: Problem) -> tuple[bool, str, int, int, str]:
+    return (problem.file != name, problem.file, problem.line, problem.column or 0, problem.key)
