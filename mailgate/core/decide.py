@@ -215,7 +215,8 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
         *_copied(case, ticket),
     ]
     life = policy.life
-    if ticket.status != life.initial and life.may(ticket.status, life.active):
+    settled = ticket.status in (life.initial, life.active)
+    if not settled and life.may(ticket.status, life.active):
         effects.append(SetField(field="status", value=life.active, because="a participant wrote"))
     ruled = rules.evaluate(case.mail, _context(case, ticket.queue, is_new=False), policy.rules)
     trace = (*case.trace, *ruled.steps)
@@ -249,7 +250,8 @@ def _answer(case: _Case, ticket: TicketView, how: str) -> Decision:
     """An agent answered from a mail client: the words go to requester and CC."""
     life = case.policy.life
     effects: list[Effect] = [AppendMessage(kind=MessageKind.AGENT, author=case.mail.sender)]
-    if ticket.status != life.closed and life.may(ticket.status, life.pending):
+    settled = ticket.status in (life.closed, life.pending)
+    if not settled and life.may(ticket.status, life.pending):
         effects.append(SetField(field="status", value=life.pending, because="an agent answered"))
     if not ticket.assignee and case.author.agent:
         effects.append(
