@@ -32,6 +32,7 @@ from mailgate.core.screen import Treatment, Verdict
 from mailgate.core.ticket import MessageKind, TicketView
 
 NO_SUBJECT = "(no subject)"
+TO_AGENTS = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +198,7 @@ def _new_ticket(case: _Case, links: Sequence[tuple[int, str]]) -> Decision:
         if case.quiet
         else audience.tell(Happening.OPENED, view, policy, author="", present=frozenset())
     )
-    told = _no_confirmation_to_lists(told, case.verdict)
+    told = _agents_alone_hear_of_lists(told, case.verdict)
     return Decision(
         outcome=Outcome.TICKET,
         reason=_because_new(links),
@@ -237,6 +238,7 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
             ),
             *changes(before, view, policy),
         )
+    told = _agents_alone_hear_of_lists(told, case.verdict)
     return Decision(
         outcome=Outcome.REPLY,
         reason=how,
@@ -332,11 +334,11 @@ def _present(mail: ParsedMail) -> frozenset[str]:
     return frozenset(a.addr.lower() for a in (*mail.to, *mail.cc))
 
 
-def _no_confirmation_to_lists(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:
-    """RFC 3834, section 2: a list is never answered."""
-    if verdict.treatment is Treatment.ACCEPT:
+def _agents_alone_hear_of_lists(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:
+    """RFC 3834, section 2: a list is never answered, nor is anything sent on because of it."""
+    if verdict.kind is not Kind.LIST:
         return told
-    return tuple(n for n in told if n.notice is not Notice.CONFIRMATION)
+    return tuple(n for n in told if n.notice in TO_AGENTS)
 
 
 def _who(author: Author, mail: ParsedMail) -> str:

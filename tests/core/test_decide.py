@@ -236,6 +236,15 @@ STORIES = {
     "a list is never answered": Story(
         given=mail(headers=LIST), outcome="ticket", kind="customer", told={ANA.address: "agent-new"}
     ),
+    "a participant writes through a list": Story(
+        given=mail(in_reply_to=(OURS,), headers=LIST),
+        known=facts(ticket(status="waiting")),
+        outcome="reply",
+        target=7,
+        kind="customer",
+        fields={"status": "open"},
+        told={ANA.address: "agent-message"},
+    ),
     "our own mail comes back (L8)": Story(
         given=mail(headers=headers(x_mailgate_loop="house-1")), outcome="ignored"
     ),
