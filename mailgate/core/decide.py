@@ -317,8 +317,12 @@ def _context(case: _Case, queue: str, *, is_new: bool) -> rules.RuleContext:
 
 
 def _copied(case: _Case, ticket: TicketView) -> list[AddParticipant]:
-    """People in To and Cc become CC, at most `max_cc` of them; never agents or ourselves."""
-    if not case.author.address or case.verdict.kind is Kind.AUTO_REPLY:
+    """People in To and Cc become CC, at most `max_cc` of them; never agents or ourselves.
+
+    Nor a list that the mail came through: whatever the ticket sends later would go to all of it.
+    """
+    by_list = case.delivery.live and case.verdict.kind is Kind.LIST
+    if not case.author.address or by_list or case.verdict.kind is Kind.AUTO_REPLY:
         return []
     known = {ticket.requester, *ticket.cc, *ticket.removed}
     fresh: dict[str, Address] = {}

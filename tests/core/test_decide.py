@@ -424,6 +424,11 @@ def test_a_stranger_changes_nobody_elses_ticket() -> None:
         pytest.param(mail("", cc=("carl@customer.test",)), [], id="nobody adds nobody"),
         pytest.param(mail(cc=("carl@customer.test",), headers=AUTOMATIC), [], id="a machine"),
         pytest.param(
+            mail(to=("users@lists.test", "support@help.test"), headers=LIST),
+            [],
+            id="a list is not put on CC, or later notices would go to it",
+        ),
+        pytest.param(
             mail(cc=tuple(f"p{n}@crowd.test" for n in range(200))),
             [f"p{n}@crowd.test" for n in range(10)],
             id="a crowd (L7)",
@@ -432,6 +437,11 @@ def test_a_stranger_changes_nobody_elses_ticket() -> None:
 )
 def test_copied_on_a_new_ticket(given: ParsedMail, added: list[str]) -> None:
     assert copied(decided(given)) == added
+
+
+def test_history_keeps_the_people_of_a_list() -> None:
+    given = mail(cc=("carl@customer.test",), headers=LIST)
+    assert copied(decided(given, live=False)) == ["carl@customer.test"]
 
 
 def test_copied_on_a_reply() -> None:
