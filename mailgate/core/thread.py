@@ -66,7 +66,7 @@ def place(
         if role is Role.STRANGER and not (history and by_id):
             steps.append(_step(f"not #{number}", f"{how}, but the sender is no participant"))
             links.append((number, "claimed-by-stranger"))
-        elif not history and _over(ticket, policy, now):
+        elif not history and role is not Role.AGENT and _over(ticket, policy, now):
             steps.append(_step(f"not #{number}", f"{how}, but it was closed too long ago"))
             links.append((number, "follow-up-of-closed"))
         else:

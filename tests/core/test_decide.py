@@ -199,6 +199,15 @@ STORIES = {
         fields={},
         told={"rita@customer.test": "answer", "carl@customer.test": "answer"},
     ),
+    "an agent answers on a closed ticket, however old": Story(
+        given=mail(ANA.address, in_reply_to=(TO_ANA,)),
+        known=facts(ticket(status="closed", closed=NOW - 99 * DAY, assignee=ANA.address)),
+        outcome="reply",
+        target=7,
+        kind="agent",
+        fields={},
+        told={"rita@customer.test": "answer", "carl@customer.test": "answer"},
+    ),
     "an agent without a proof is an outsider (C1)": Story(
         given=mail(ANA.address, subject="[#7] #close"),
         known=facts(),
