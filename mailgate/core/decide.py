@@ -145,12 +145,16 @@ def _place(case: _Case) -> Decision:
         history=not case.delivery.live,
     )
     case = replace(case, trace=(*case.trace, *placed.steps))
+    automatic = case.verdict.kind is Kind.AUTO_REPLY
+    if automatic and case.author.agent and (placed.number is not None or placed.links):
+        reason = f"an agent's automatic mail: {case.verdict.reason}"
+        return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
     if placed.number is None:
         return _new_ticket(case, placed.links)
     ticket = case.facts.tickets[placed.number]
     role = roles.get(placed.number, Role.STRANGER)
-    if case.verdict.kind is Kind.AUTO_REPLY:
-        return _noted(case, ticket, role)
+    if automatic:
+        return _noted(case, ticket)
     # History is taken at its word: an agent's mail in it was an agent's answer.
     told_so = not case.delivery.live and role is Role.STRANGER and case.author.agent
     if role is Role.AGENT or told_so:
@@ -279,11 +283,8 @@ def _answer(case: _Case, ticket: TicketView, how: str) -> Decision:
     )
 
 
-def _noted(case: _Case, ticket: TicketView, role: Role) -> Decision:
-    """An automatic mail on a ticket is kept and changes nothing (reliability: L2, C7)."""
-    if role is Role.AGENT or case.author.agent:
-        reason = f"an agent's automatic mail: {case.verdict.reason}"
-        return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
+def _noted(case: _Case, ticket: TicketView) -> Decision:
+    """An automatic mail on a ticket is kept and changes nothing (reliability: L2)."""
     return Decision(
         outcome=Outcome.NOTE,
         reason=f"an automatic mail, kept as a note: {case.verdict.reason}",

@@ -228,6 +228,11 @@ STORIES = {
         known=facts(),
         outcome="ignored",
     ),
+    "an agent's vacation responder that gives no proof (C7)": Story(
+        given=mail(ANA.address, subject="Automatic reply: [#7] Printer"),
+        known=facts(),
+        outcome="ignored",
+    ),
     "an agent's vacation responder, the agent being on CC (C7)": Story(
         given=mail(ANA.address, subject="[#7] Printer", headers=AUTOMATIC),
         known=facts(ticket(cc=(ANA.address,))),
@@ -279,6 +284,9 @@ STORIES = {
         given=mail("mailer-daemon@relay.test", subject="[#7]"), known=facts(), outcome="bounce"
     ),
     "too complex to read": Story(given=mail(defects=("too-complex",)), outcome="quarantined"),
+    "a mail the parser failed on": Story(
+        given=mail(defects=("parser-failed: KeyError",)), outcome="quarantined"
+    ),
     "a mail we had already": Story(given=mail(), known=Facts(duplicate_of=3), outcome="duplicate"),
 }
 
@@ -543,6 +551,9 @@ def test_rules_have_no_say_over_an_agents_answer() -> None:
             id="ids at their word",
         ),
         pytest.param(mail(ANA.address, in_reply_to=(TO_ANA,)), facts(), "reply", id="an agent"),
+        pytest.param(
+            mail(ANA.address, in_reply_to=(OURS,)), facts(), "reply", id="an agent at their word"
+        ),
     ],
 )
 def test_history_is_silent(given: ParsedMail, known: Facts, outcome: str) -> None:
