@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +37,9 @@ def changes(before: TicketView, ticket: TicketView, policy: Policy) -> tuple[Not
     return told
 
 
-def without_new_people(before: TicketView, ticket: TicketView) -> TicketView:
-    """The ticket with the CC list it had: whoever is added by a mail has that mail already."""
-    return replace(ticket, cc=before.cc)
+def without(ticket: TicketView, people: Collection[str]) -> TicketView:
+    """The ticket with these people off the CC list."""
+    return replace(ticket, cc=tuple(a for a in ticket.cc if a not in people))
 
 
 def legal(

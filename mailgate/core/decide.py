@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mailgate.core import audience, authorise, identify, rules, screen, thread
 from mailgate.core.audience import Happening
-from mailgate.core.consequences import after, changes, legal, without_new_people
+from mailgate.core.consequences import after, changes, legal, without
 from mailgate.core.decision import (
     AddParticipant,
     AppendMessage,
@@ -235,7 +235,7 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
         told = (
             *audience.tell(
                 Happening.CUSTOMER_WROTE,
-                without_new_people(ticket, view),
+                without(view, set(before.cc) - set(ticket.cc)),  # they have the mail itself
                 policy,
                 author=case.author.address,
                 present=_present(case.mail),

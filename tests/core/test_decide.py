@@ -507,6 +507,18 @@ def test_rules_on_a_reply() -> None:
     assert notices == ["copy", "agent-message", "assignment", "agent-assigned", "status"]
 
 
+def test_who_a_rule_puts_on_cc_gets_the_reply() -> None:
+    """Whom the mail itself adds has it; whom a rule adds has not."""
+    rules = (rule(on="reply", cc="boss@customer.test"),)
+    given = mail(in_reply_to=(OURS,), cc=("emil@customer.test",))
+    found = decided(given, facts(), replace(POLICY, rules=rules))
+    assert told(found) == {
+        "carl@customer.test": "copy",
+        "boss@customer.test": "copy",
+        ANA.address: "agent-message",
+    }
+
+
 @pytest.mark.parametrize("known", [NOTHING, facts()], ids=["new", "reply"])
 def test_an_illegal_status_of_a_rule_is_skipped_and_the_rest_done(known: Facts) -> None:
     life = replace(POLICY.life, transitions={"new": ("open",), "open": ("closed",)})
