@@ -98,13 +98,9 @@ def decide(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -
             Step(step="identify", verdict=author.address or "nobody", reason=_who(author, mail)),
         ),
     )
-    match verdict.treatment:
-        case Treatment.DROP:
-            return Decision(outcome=Outcome.IGNORED, reason=verdict.reason, trace=case.trace)
-        case Treatment.BOUNCE:
-            return _bounce(case)
-        case Treatment.ACCEPT | Treatment.QUIET:
-            return _place(case)
+    if verdict.treatment is Treatment.DROP:
+        return Decision(outcome=Outcome.IGNORED, reason=verdict.reason, trace=case.trace)
+    return _bounce(case) if verdict.treatment is Treatment.BOUNCE else _place(case)
 
 
 def quarantine(reason: str, trace: tuple[Step, ...] = ()) -> Decision:
