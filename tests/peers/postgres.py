@@ -35,7 +35,7 @@ class PostgresServer:
     """One server process; `start` may follow `stop`, on the same port and with the same data."""
 
     def __init__(self) -> None:
-        """Make the data folder. Raises RuntimeError when `missing()` has a reason."""
+        """Choose folder and port. Raises RuntimeError when `missing()` has a reason."""
         why, bin_folder = missing(), binaries()
         if why or bin_folder is None:
             raise RuntimeError(why)
@@ -49,6 +49,8 @@ class PostgresServer:
         if self._as:
             shutil.chown(self._folder, _OWNER)
             shutil.chown(self._log, _OWNER)
+
+    def _make(self) -> None:
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", _OWNER, "-E", "UTF8")
         settings = (
             f"port = {self.port}\nlisten_addresses = '127.0.0.1'\n"
@@ -80,6 +82,8 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start and wait until it takes connections. Raises RuntimeError with its log."""
+        if not self._data.exists():
+            self._make()
         self._run("pg_ctl", "-D", str(self._data), "-l", str(self._log), "-w", "-t", "30", "start")
 
     def stop(self) -> None:
@@ -97,9 +101,11 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Stop the server if it runs, and delete its folder."""
-        if (self._data / "postmaster.pid").exists():
-            self.kill()
-        shutil.rmtree(self._folder)
+        try:
+            if (self._data / "postmaster.pid").exists():
+                self.kill()
+        finally:
+            shutil.rmtree(self._folder)
 
 
 def _free_port() -> int:

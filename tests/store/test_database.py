@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
@@ -164,18 +165,22 @@ def test_a_full_disk_is_unavailable_and_loses_nothing(sqlite_database: Database)
 
 
 @pytest.fixture
-def own_server() -> PostgresServer:
-    """A server that a test may stop."""
+def own_server() -> Iterator[PostgresServer]:
+    """A running server that a test may stop."""
     if why := missing():
         pytest.skip(why)
-    return PostgresServer()
+    server = PostgresServer()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
 
 
 @pytest.mark.peer
 def test_a_stopped_postgresql_is_unavailable_and_comes_back(
     own_server: PostgresServer, tmp_path: Path
 ) -> None:
-    own_server.start()
     database = Database(own_server.url(), tmp_path)
 
     def write_while_it_stops() -> None:
@@ -205,7 +210,6 @@ def test_a_stopped_postgresql_is_unavailable_and_comes_back(
         assert [w.id for w in claimed] == [1, 2]
     finally:
         database.close()
-        own_server.remove()
 
 
 def test_an_exhausted_pool_is_unavailable(postgres_database: Database) -> None:
