@@ -325,10 +325,10 @@ BROKEN = [
     ),
     pytest.param(
         HEAD + IMAP + '[imap.oauth2]\ntoken_url = "https://login.example.com"\n',
-        "config.toml:10: [imap.0].oauth2: has neither client secret nor refresh token; "
-        "write client_secret_file or refresh_token_file\n"
         "config.toml:10: [imap.0.oauth2].client_id: is missing; "
-        "write client_id, or a token_command",
+        "write client_id, or a token_command\n"
+        "config.toml:10: [imap.0].oauth2: has neither client secret nor refresh token; "
+        "write client_secret_file or refresh_token_file",
         id="token without client",
     ),
     pytest.param(
