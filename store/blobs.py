@@ -12,10 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select
 
+from store.dialects import on, spelled
 from store.schema import blobs
+
+_PUT = spelled(lambda insert: insert(blobs).on_conflict_do_nothing())
+_GET = select(blobs.c.data).where(blobs.c.digest == bindparam("digest"))
 
 
 class BlobMissing(LookupError):
@@ -88,13 +91,12 @@ class Blobs:
             stored = data if inline else None
             rows.append({"digest": digest, "size": len(data), "data": stored, "created": now})
         if rows:
-            insert = (postgresql if self._conn.dialect.name == "postgresql" else sqlite).insert
-            self._conn.execute(insert(blobs).on_conflict_do_nothing(), rows)
+            self._conn.execute(on(self._conn, _PUT), rows)
         return digests
 
     def get(self, digest: str) -> bytes:
         """The exact bytes. Raises BlobMissing."""
-        row = self._conn.execute(select(blobs.c.data).where(blobs.c.digest == digest)).first()
+        row = self._conn.execute(_GET, {"digest": digest}).first()
         if row is None:
             raise BlobMissing(digest)
         return self._folder.read(digest) if row.data is None else bytes(row.data)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event, exc, select, text
+from sqlalchemy import Connection, Engine, bindparam, event, exc, select, text
 from sqlalchemy.engine import make_url
 
 from store.blobs import BlobFolder, Blobs
@@ -24,6 +24,8 @@ from store.schema import settings
 from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
+
+_SETTING = select(settings.c.value).where(settings.c.key == bindparam("key"))
 
 
 class Unavailable(Exception):
@@ -88,7 +90,7 @@ class Tx:
 
     def setting(self, key: str, default: str = "") -> str:
         """A value kept by the installation itself, such as its instance id."""
-        row = self.conn.execute(select(settings.c.value).where(settings.c.key == key)).first()
+        row = self.conn.execute(_SETTING, {"key": key}).first()
         return row.value if row else default
 
     def set_setting(self, key: str, value: str) -> None:

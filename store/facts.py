@@ -5,12 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from mailgate.core.decision import Facts, Keys, SentMail
 from store.people import People
 from store.schema import id_key, mail_ids, outbox, outbox_recipients
 from store.tickets import Tickets
+
+_SENT = (
+    select(
+        outbox.c.message_id,
+        outbox.c.id,
+        outbox.c.ticket,
+        outbox.c.notice,
+        outbox_recipients.c.address,
+    )
+    .join(outbox_recipients, outbox_recipients.c.outbox == outbox.c.id)
+    .where(outbox.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(outbox_recipients.c.id)
+)
+_SEEN = (
+    select(mail_ids)
+    .where(mail_ids.c.message_id.in_(bindparam("ids", expanding=True)))
+    .order_by(mail_ids.c.ticket)
+)
 
 
 class FactFinder:
@@ -41,20 +59,8 @@ class FactFinder:
         if not ids:
             return {}
         by_key = {id_key(i): i for i in ids}
-        query = (
-            select(
-                outbox.c.message_id,
-                outbox.c.id,
-                outbox.c.ticket,
-                outbox.c.notice,
-                outbox_recipients.c.address,
-            )
-            .join(outbox_recipients, outbox_recipients.c.outbox == outbox.c.id)
-            .where(outbox.c.message_id.in_(list(by_key)))
-            .order_by(outbox_recipients.c.id)
-        )
         found: dict[str, SentMail] = {}
-        for row in self._conn.execute(query):
+        for row in self._conn.execute(_SENT, {"ids": list(by_key)}):
             known = found.get(row.message_id)
             recipients = (*known.recipients, row.address) if known else (row.address,)
             found[row.message_id] = SentMail(
@@ -66,9 +72,8 @@ class FactFinder:
         by_key = {id_key(i): i for i in ids if i}
         if not by_key:
             return {}
-        query = select(mail_ids).where(mail_ids.c.message_id.in_(list(by_key)))
         found: dict[str, tuple[int, ...]] = {}
-        for row in self._conn.execute(query.order_by(mail_ids.c.ticket)):
+        for row in self._conn.execute(_SEEN, {"ids": list(by_key)}):
             message_id = by_key[row.message_id]
             # Our own id known as a mail is a Message-ID used twice, and proves nothing; known
             # only from a reference it means that an answer overtook this mail.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from mailgate.core.decision import Decision, Outcome, Step
 from mailgate.core.mail import Envelope
+from store.dialects import on, spelled
 from store.schema import contents, id_key, inbox
 
 
@@ -69,6 +69,44 @@ class Settled:
     settled: datetime | None
 
 
+_I = inbox.c
+_ADD = spelled(
+    lambda insert: (
+        insert(inbox)
+        .on_conflict_do_nothing(index_elements=["source_key"])
+        .returning(_I.source_key, _I.id)
+    )
+)
+_KNOWN = select(_I.source_key, _I.id).where(_I.source_key.in_(bindparam("keys", expanding=True)))
+# RETURNING, because psycopg tells no row count of an INSERT.
+_CLAIM_CONTENT = spelled(
+    lambda insert: insert(contents).on_conflict_do_nothing().returning(contents.c.inbox)
+)
+_CLAIMED_BY = select(contents.c.inbox).where(contents.c.fingerprint == bindparam("fingerprint"))
+_PARENT = select(func.min(_I.id)).where(
+    _I.message_id.in_(bindparam("ids", expanding=True)),
+    _I.outcome.is_(None),
+    _I.id < bindparam("before"),
+)
+# SKIP LOCKED is for PostgreSQL; SQLite has a single writer and ignores it.
+_CLAIMABLE = (
+    select(_I.id)
+    .where(_I.outcome.is_(None), _I.due <= bindparam("at"))
+    .order_by(_I.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIMABLE_OF = _CLAIMABLE.where(_I.id.in_(bindparam("ids", expanding=True)))
+_CLAIM, _CLAIM_OF = (
+    update(inbox)
+    .where(_I.id.in_(select(due.cte("claimable").c.id)))
+    .values(due=bindparam("until"), attempts=_I.attempts + 1)
+    .returning(inbox)
+    for due in (_CLAIMABLE, _CLAIMABLE_OF)
+)
+_SETTLE = update(inbox).where(_I.id == bindparam("which"), _I.outcome.is_(None))
+
+
 class Inbox:
     """Rows of `inbox`, inside one transaction."""
 
@@ -96,16 +134,14 @@ class Inbox:
         return result
 
     def _insert(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(inbox).on_conflict_do_nothing(index_elements=["source_key"])
-        made = self._conn.execute(insert.returning(inbox.c.source_key, inbox.c.id), rows)
+        made = self._conn.execute(on(self._conn, _ADD), rows)
         return {row.source_key: row.id for row in made}
 
     def _ids(self, keys: Collection[str]) -> dict[str, int]:
         if not keys:
             return {}
-        query = select(inbox.c.source_key, inbox.c.id).where(inbox.c.source_key.in_(list(keys)))
-        return {row.source_key: row.id for row in self._conn.execute(query)}
+        found = self._conn.execute(_KNOWN, {"keys": list(keys)})
+        return {row.source_key: row.id for row in found}
 
     def claim(
         self, now: datetime, limit: int, lease: timedelta, *, only: Collection[int] | None = None
@@ -114,16 +150,11 @@ class Inbox:
 
         A claim is a date, not a status: if the worker dies, the mail falls due again by itself.
         """
-        i = inbox.c
-        due = select(i.id).where(i.outcome.is_(None), i.due <= now)
-        if only is not None:
-            due = due.where(i.id.in_(list(only)))
-        # SKIP LOCKED is for PostgreSQL; SQLite has a single writer and ignores it.
-        due = due.order_by(i.id).limit(limit).with_for_update(skip_locked=True)
-        claimed = update(inbox).where(i.id.in_(select(due.cte("claimable").c.id)))
-        rows = self._conn.execute(
-            claimed.values(due=now + lease, attempts=i.attempts + 1).returning(inbox)
-        )
+        asked: dict[str, Any] = {"at": now, "most": limit, "until": now + lease}
+        if only is None:
+            rows = self._conn.execute(_CLAIM, asked)
+        else:
+            rows = self._conn.execute(_CLAIM_OF, {**asked, "ids": list(only)})
         return sorted((_waiting(row) for row in rows), key=lambda w: w.id)
 
     def release(self, ids: Sequence[int], due: datetime, *, refund: bool = False) -> None:
@@ -147,31 +178,25 @@ class Inbox:
         A content claimed for the first time is made known under `also` too. Two workers that
         meet the same content wait for each other here, on both databases.
         """
-        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(contents).on_conflict_do_nothing()
-        row = insert.values({"fingerprint": key, "inbox": inbox_id})
-        # RETURNING, because psycopg tells no row count of an INSERT.
-        if self._conn.execute(row.returning(contents.c.inbox)).first():
+        claim = on(self._conn, _CLAIM_CONTENT)
+        if self._conn.execute(claim, {"fingerprint": key, "inbox": inbox_id}).first():
             if also != key:
-                self._conn.execute(insert.values({"fingerprint": also, "inbox": inbox_id}))
+                self._conn.execute(claim, {"fingerprint": also, "inbox": inbox_id}).first()
             return None
-        query = select(contents.c.inbox).where(contents.c.fingerprint == key)
-        first = int(self._conn.execute(query).scalar_one())
+        first = int(self._conn.execute(_CLAIMED_BY, {"fingerprint": key}).scalar_one())
         return None if first == inbox_id else first
 
     def waiting_parent(self, ids: Sequence[str], before: int) -> int | None:
         """The row of an undecided mail, older than `before`, with one of these Message-IDs."""
         if not ids:
             return None
-        i = inbox.c
-        query = select(func.min(i.id)).where(
-            i.message_id.in_([id_key(one) for one in ids]), i.outcome.is_(None), i.id < before
-        )
-        return self._conn.execute(query).scalar()
+        asked = {"ids": [id_key(one) for one in ids], "before": before}
+        return self._conn.execute(_PARENT, asked).scalar()
 
     def settle(self, inbox_id: int, decision: Decision, ticket: int | None, now: datetime) -> None:
         """Write the outcome, once. Raises AlreadySettled."""
         values = {
+            "which": inbox_id,
             "outcome": decision.outcome.value,
             "reason": decision.reason,
             "ticket": ticket,
@@ -180,8 +205,7 @@ class Inbox:
             "settled": now,
             "due": None,
         }
-        row = update(inbox).where(inbox.c.id == inbox_id, inbox.c.outcome.is_(None))
-        if self._conn.execute(row.values(values)).rowcount != 1:
+        if self._conn.execute(_SETTLE, values).rowcount != 1:
             raise AlreadySettled(str(inbox_id))
 
     def reopen(self, inbox_id: int, now: datetime) -> bool:
@@ -193,6 +217,24 @@ class Inbox:
         if self._conn.execute(row.values(values)).rowcount != 1:
             return False
         self._conn.execute(contents.delete().where(contents.c.inbox == inbox_id))
+        return True
+
+    def drop(self, inbox_id: int, reason: str, now: datetime) -> bool:
+        """Settle a quarantined mail as ignored, bytes kept; False when it is not in quarantine."""
+        i = inbox.c
+        there = (i.id == inbox_id, i.outcome == Outcome.QUARANTINED.value)
+        row = self._conn.execute(select(inbox).where(*there).with_for_update()).first()
+        if row is None:
+            return False
+        step = Step(step="operator", verdict=Outcome.IGNORED.value, reason=reason)
+        trace = [[s.step, s.verdict, s.reason] for s in (*_settled(row).trace, step)]
+        values = {
+            "outcome": Outcome.IGNORED.value,
+            "reason": reason,
+            "trace": trace,
+            "settled": now,
+        }
+        self._conn.execute(update(inbox).where(*there).values(values))
         return True
 
     def get(self, inbox_id: int) -> Settled | None:

@@ -7,11 +7,68 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import LABEL_STYLE_TABLENAME_PLUS_COL, Connection, Row, func, select, update
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    Connection,
+    Row,
+    bindparam,
+    func,
+    select,
+    update,
+)
 
 from mailgate.core.decision import FINAL_STATES, Attempt, CopyState, Fate, Outgoing, Recipient
 from store.blobs import BlobMissing, Blobs
 from store.schema import outbox, outbox_recipients
+
+# Built once: store/dialects.py says why. Parameters have names that no column has.
+_R = outbox_recipients.c
+_ADD = outbox.insert()
+_ADD_RECIPIENTS = outbox_recipients.insert()
+_DUE = (
+    select(_R.id, _R.state)
+    .where(_R.due <= bindparam("at"))
+    .order_by(_R.due, _R.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    update(outbox_recipients)
+    .where(_R.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        due=bindparam("until"),
+        attempts=_R.attempts + 1,
+        state=CopyState.SENDING.value,
+        changed=bindparam("at"),
+    )
+)
+_CLAIMED = (
+    select(outbox_recipients, outbox)
+    .join(outbox, outbox.c.id == _R.outbox)
+    .where(_R.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_R.id)
+    .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+)
+_RECORD = update(outbox_recipients).where(
+    _R.id == bindparam("which"), _R.state != CopyState.SENT.value
+)
+_AUTOMATIC_TO = (
+    select(func.count())
+    .select_from(outbox_recipients.join(outbox))
+    .where(
+        _R.address == bindparam("who"),
+        _R.queued >= bindparam("since"),
+        outbox.c.automatic.is_(True),
+    )
+)
+_AUTOMATIC_BY_MAIL = _AUTOMATIC_TO.where(outbox.c.inbox.is_not(None))
+_AUTOMATIC = select(func.count()).select_from(
+    select(outbox.c.id)
+    .where(outbox.c.created >= bindparam("since"), outbox.c.automatic.is_(True))
+    .limit(bindparam("most"))
+    .subquery()
+)
+_NEXT_DUE = select(func.min(_R.due))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,17 +132,17 @@ class Outbox:
         self, mail: Outgoing, to: Sequence[Recipient], now: datetime, *, inbox: int | None = None
     ) -> int:
         """Queue a composed mail for these recipients; returns the outbox id."""
-        row = outbox.insert().values(
-            ticket=mail.ticket,
-            notice=mail.notice.value,
-            message_id=mail.message_id,
-            mail_from=mail.mail_from,
-            automatic=mail.automatic,
-            inbox=inbox,
-            digest=self._blobs.put(mail.raw, now),
-            created=now,
-        )
-        key = self._conn.execute(row).inserted_primary_key
+        row = {
+            "ticket": mail.ticket,
+            "notice": mail.notice.value,
+            "message_id": mail.message_id,
+            "mail_from": mail.mail_from,
+            "automatic": mail.automatic,
+            "inbox": inbox,
+            "digest": self._blobs.put(mail.raw, now),
+            "created": now,
+        }
+        key = self._conn.execute(_ADD, row).inserted_primary_key
         if key is None:
             raise RuntimeError("the database gave no outbox id")
         rows = [
@@ -100,7 +157,7 @@ class Outbox:
             }
             for r in to
         ]
-        self._conn.execute(outbox_recipients.insert(), rows)
+        self._conn.execute(_ADD_RECIPIENTS, rows)
         return int(key[0])
 
     def claim_due(self, now: datetime, limit: int, lease: timedelta) -> list[Queued]:
@@ -110,27 +167,14 @@ class Outbox:
         The price: it may go out twice, byte-identical and with one and the same Message-ID.
         A mail whose bytes are missing fails with a text that says so; the others are returned.
         """
-        r = outbox_recipients.c
-        due = select(r.id, r.state).where(r.due <= now).order_by(r.due, r.id).limit(limit)
-        due = due.with_for_update(skip_locked=True)
-        before = {row.id: CopyState(row.state) for row in self._conn.execute(due)}
+        due = self._conn.execute(_DUE, {"at": now, "most": limit})
+        before = {row.id: CopyState(row.state) for row in due}
         if not before:
             return []
-        claim = update(outbox_recipients).where(r.id.in_(list(before)))
-        self._conn.execute(
-            claim.values(
-                due=now + lease, attempts=r.attempts + 1, state=CopyState.SENDING.value, changed=now
-            )
-        )
-        query = (
-            select(outbox_recipients, outbox)
-            .join(outbox, outbox.c.id == r.outbox)
-            .where(r.id.in_(list(before)))
-            .order_by(r.id)
-            .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
-        )
+        ids = list(before)
+        self._conn.execute(_CLAIM, {"ids": ids, "until": now + lease, "at": now})
         claimed = []
-        for row in self._conn.execute(query).all():
+        for row in self._conn.execute(_CLAIMED, {"ids": ids}).all():
             try:
                 data = bytes(row.outbox_recipients_head) + self._blobs.get(row.outbox_digest)
             except BlobMissing:
@@ -168,19 +212,16 @@ class Outbox:
 
         A copy that was sent stays sent: a mailer that outlived its lease cannot call it back.
         """
-        r = outbox_recipients.c
-        self._conn.execute(
-            update(outbox_recipients)
-            .where(r.id == recipient, r.state != CopyState.SENT.value)
-            .values(
-                state=fate.state.value,
-                due=fate.due,
-                code=attempt.code,
-                text=attempt.text[:500],
-                route=attempt.route,
-                changed=attempt.at,
-            )
-        )
+        values = {
+            "which": recipient,
+            "state": fate.state.value,
+            "due": fate.due,
+            "code": attempt.code,
+            "text": attempt.text[:500],
+            "route": attempt.route,
+            "changed": attempt.at,
+        }
+        self._conn.execute(_RECORD, values)
 
     def release(self, copies: Sequence[Queued], due: datetime, now: datetime) -> None:
         """Give claimed copies back untried, in the state they had."""
@@ -234,25 +275,16 @@ class Outbox:
 
         `by_mail` counts only those that an incoming mail set off.
         """
-        r = outbox_recipients.c
-        query = (
-            select(func.count())
-            .select_from(outbox_recipients.join(outbox))
-            .where(r.address == address, r.queued >= since, outbox.c.automatic.is_(True))
-        )
-        if by_mail:
-            query = query.where(outbox.c.inbox.is_not(None))
-        return int(self._conn.execute(query).scalar_one())
+        query = _AUTOMATIC_BY_MAIL if by_mail else _AUTOMATIC_TO
+        return int(self._conn.execute(query, {"who": address, "since": since}).scalar_one())
 
     def automatic_total(self, since: datetime, limit: int) -> int:
         """How many automatic mails were queued since then, counted up to `limit`."""
-        found = select(outbox.c.id).where(outbox.c.created >= since, outbox.c.automatic.is_(True))
-        query = select(func.count()).select_from(found.limit(limit).subquery())
-        return int(self._conn.execute(query).scalar_one())
+        return int(self._conn.execute(_AUTOMATIC, {"since": since, "most": limit}).scalar_one())
 
     def next_due(self) -> datetime | None:
         """When the next copy falls due."""
-        return self._conn.execute(select(func.min(outbox_recipients.c.due))).scalar()
+        return self._conn.execute(_NEXT_DUE).scalar()
 
     def list(
         self,

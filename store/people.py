@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select, update
 
 from mailgate.core.mail import Address
+from store.dialects import on, spelled
 from store.schema import people
+
+_KNOWN = select(people).where(people.c.address == bindparam("address"))
+_ADD = spelled(lambda insert: insert(people).on_conflict_do_nothing(index_elements=["address"]))
+_LANGUAGE = select(people.c.language).where(people.c.address == bindparam("address"))
 
 
 class People:
@@ -19,16 +23,13 @@ class People:
 
     def ensure(self, address: Address, now: datetime, *, language: str = "") -> int:
         """The id of a person, made on first sight; a name or language we lacked is filled in."""
-        known = select(people).where(people.c.address == address.addr)
-        found = self._conn.execute(known).first()
+        asked = {"address": address.addr}
+        found = self._conn.execute(_KNOWN, asked).first()
         if found is None:
             # Another node may meet the same person now: the later one waits, then finds them.
-            dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-            row = dialect.insert(people).values(
-                address=address.addr, name=address.name, language=language, created=now
-            )
-            self._conn.execute(row.on_conflict_do_nothing(index_elements=["address"]))
-            found = self._conn.execute(known).one()
+            row = {**asked, "name": address.name, "language": language, "created": now}
+            self._conn.execute(on(self._conn, _ADD), row)
+            found = self._conn.execute(_KNOWN, asked).one()
         news = {}
         if address.name and not found.name:
             news["name"] = address.name
@@ -40,8 +41,7 @@ class People:
 
     def language_of(self, address: str) -> str:
         """The language this person last wrote in, "" when unknown."""
-        query = select(people.c.language).where(people.c.address == address)
-        return self._conn.execute(query).scalar() or ""
+        return self._conn.execute(_LANGUAGE, {"address": address}).scalar() or ""
 
     def name_of(self, address: str) -> str:
         """A person's display name, "" when unknown."""

@@ -8,7 +8,20 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from store.dialects import on, spelled
 from store.schema import imap_cursors, sources
+
+_REPORT = {
+    when: spelled(
+        lambda insert, when=when: (  # type: ignore[misc]
+            (row := insert(sources)).on_conflict_do_update(
+                index_elements=["name"],
+                set_={when: row.excluded[when], "detail": row.excluded.detail},
+            )
+        )
+    )
+    for when in ("last_success", "last_failure")
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +78,9 @@ class Sources:
 
     def report(self, name: str, *, ok: bool, detail: str, now: datetime) -> None:
         """Note a success or a failure of a source."""
-        values = {"last_success" if ok else "last_failure": now, "detail": detail[:500]}
-        row = self._dialect.insert(sources).values(name=name, **values)
-        self._conn.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
+        when = "last_success" if ok else "last_failure"
+        row = {"name": name, when: now, "detail": detail[:500]}
+        self._conn.execute(on(self._conn, _REPORT[when]), row)
 
     def health(self) -> list[Health]:
         """Every source that ever reported, by name."""

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, bindparam, select, update
 
 from mailgate.core.decision import OpenTicket
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind, TicketView
+from store.dialects import on, spelled
 from store.people import People
 from store.schema import (
     attachments,
@@ -50,6 +50,57 @@ COLUMNS: Mapping[str, str] = {
     "resolution": "resolution",
 }
 
+_OPEN = tickets.insert()
+# RETURNING, because psycopg tells no row count of an INSERT.
+_JOIN = spelled(
+    lambda insert: insert(participants).on_conflict_do_nothing().returning(participants.c.person)
+)
+_ADD_MESSAGE = messages.insert()
+_ADD_ATTACHMENT = attachments.insert()
+_REFER = spelled(lambda insert: insert(mail_ids).on_conflict_do_nothing())
+_REMEMBER = spelled(
+    lambda insert: insert(mail_ids).on_conflict_do_update(
+        index_elements=["message_id", "ticket"], set_={"referenced_only": False}
+    )
+)
+_CHANGE = update(tickets).where(tickets.c.number == bindparam("which"))
+_TAG = spelled(lambda insert: insert(tags).on_conflict_do_nothing())
+_LINK = spelled(lambda insert: insert(links).on_conflict_do_nothing())
+_RECORD = events.insert()
+
+_TICKETS = (
+    select(tickets, people.c.address)
+    .outerjoin(people, people.c.id == tickets.c.requester)
+    .where(tickets.c.number.in_(bindparam("numbers", expanding=True)))
+    .order_by(tickets.c.number)  # one order for all, so that two workers never deadlock
+)
+_TICKETS_LOCKED = _TICKETS.with_for_update(of=tickets)
+_PARTICIPANTS = (
+    select(
+        participants.c.ticket,
+        participants.c.role,
+        participants.c.active,
+        participants.c.muted,
+        people.c.address,
+    )
+    .join(people, people.c.id == participants.c.person)
+    .where(participants.c.ticket.in_(bindparam("numbers", expanding=True)))
+    .order_by(participants.c.added, participants.c.person)
+)
+_TAGS = (
+    select(tags).where(tags.c.ticket.in_(bindparam("numbers", expanding=True))).order_by(tags.c.tag)
+)
+_THREAD = (
+    select(messages.c.message_id)
+    .where(
+        messages.c.ticket == bindparam("number"),
+        messages.c.kind.in_([MessageKind.CUSTOMER.value, MessageKind.AGENT.value]),
+        messages.c.message_id != "",
+    )
+    .order_by(messages.c.id.desc())
+    .limit(bindparam("most"))
+)
+
 
 class Tickets:
     """Rows of `tickets` and its children, inside one transaction."""
@@ -58,10 +109,6 @@ class Tickets:
         self._conn = conn
         self._people = People(conn)
 
-    def _insert(self, table: Any) -> Any:
-        dialect = postgresql if self._conn.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table)
-
     # --- writing -------------------------------------------------------------------------
 
     def open(self, effect: OpenTicket, now: datetime) -> int:
@@ -69,19 +116,19 @@ class Tickets:
         person = None
         if effect.requester:
             person = self._people.ensure(effect.requester, now, language=effect.language)
-        row = tickets.insert().values(
-            subject=effect.subject,
-            status=effect.status,
-            priority=effect.priority,
-            queue=effect.queue,
-            requester=person,
-            language=effect.language,
-            source=effect.source,
-            created=now,
-            updated=now,
-            fields={},
-        )
-        key = self._conn.execute(row).inserted_primary_key
+        row: dict[str, Any] = {
+            "subject": effect.subject,
+            "status": effect.status,
+            "priority": effect.priority,
+            "queue": effect.queue,
+            "requester": person,
+            "language": effect.language,
+            "source": effect.source,
+            "created": now,
+            "updated": now,
+            "fields": {},
+        }
+        key = self._conn.execute(_OPEN, row).inserted_primary_key
         if key is None:
             raise RuntimeError("the database gave no ticket number")
         number = int(key[0])
@@ -105,35 +152,31 @@ class Tickets:
         return self._conn.execute(row.values(active=False)).rowcount == 1
 
     def _join(self, number: int, person: int, role: Role, by: str, now: datetime) -> bool:
-        row = self._insert(participants).values(
-            ticket=number, person=person, role=role.value, added_by=by, added=now
-        )
-        # RETURNING, because psycopg tells no row count of an INSERT.
-        made = row.on_conflict_do_nothing().returning(participants.c.person)
-        return self._conn.execute(made).first() is not None
+        row = {"ticket": number, "person": person, "role": role.value, "added_by": by, "added": now}
+        return self._conn.execute(on(self._conn, _JOIN), row).first() is not None
 
     def add_message(
         self, number: int, mail: ParsedMail, kind: MessageKind, author: Address | None, **at: Any
     ) -> int:
         """Store a parsed mail as a message; `at` takes `now` and `inbox`. Returns its id."""
-        row = messages.insert().values(
-            ticket=number,
-            inbox=at.get("inbox"),
-            kind=kind.value,
-            author=author.addr if author else "",
-            author_name=author.name if author else "",
-            message_id=mail.message_id,
-            subject=mail.subject,
-            at=at["now"],
-            text=mail.text,
-            visible=mail.visible,
-            defects=list(mail.defects),
-        )
-        key = self._conn.execute(row).inserted_primary_key
+        row = {
+            "ticket": number,
+            "inbox": at.get("inbox"),
+            "kind": kind.value,
+            "author": author.addr if author else "",
+            "author_name": author.name if author else "",
+            "message_id": mail.message_id,
+            "subject": mail.subject,
+            "at": at["now"],
+            "text": mail.text,
+            "visible": mail.visible,
+            "defects": list(mail.defects),
+        }
+        key = self._conn.execute(_ADD_MESSAGE, row).inserted_primary_key
         message = int(key[0]) if key else 0
         if mail.attachments:
             rows = [attachment_row(message, a) for a in mail.attachments]
-            self._conn.execute(attachments.insert(), rows)
+            self._conn.execute(_ADD_ATTACHMENT, rows)
         return message
 
     def remember_ids(self, number: int, own: str, others: Sequence[str]) -> None:
@@ -144,36 +187,25 @@ class Tickets:
             if id_key(other) != id_key(own)
         ]
         if rows:
-            self._conn.execute(self._insert(mail_ids).on_conflict_do_nothing(), rows)
-        insert = self._insert(mail_ids).values(
-            message_id=id_key(own), ticket=number, referenced_only=False
-        )
-        self._conn.execute(
-            insert.on_conflict_do_update(
-                index_elements=["message_id", "ticket"], set_={"referenced_only": False}
-            )
-        )
+            self._conn.execute(on(self._conn, _REFER), rows)
+        mine = {"message_id": id_key(own), "ticket": number, "referenced_only": False}
+        self._conn.execute(on(self._conn, _REMEMBER), mine)
 
     def set_field(self, number: int, field: str, value: str, now: datetime) -> None:
         """Change a field named in COLUMNS."""
-        self._conn.execute(
-            update(tickets)
-            .where(tickets.c.number == number)
-            .values({COLUMNS[field]: value, "updated": now})
-        )
+        self._conn.execute(_CHANGE, {"which": number, COLUMNS[field]: value, "updated": now})
 
     def set_closed(self, number: int, closed: datetime | None) -> None:
         """Note when the ticket was closed, or that it is open again."""
-        self._conn.execute(update(tickets).where(tickets.c.number == number).values(closed=closed))
+        self._conn.execute(_CHANGE, {"which": number, "closed": closed})
 
     def touch(self, number: int, now: datetime) -> None:
         """Something happened on the ticket."""
-        self._conn.execute(update(tickets).where(tickets.c.number == number).values(updated=now))
+        self._conn.execute(_CHANGE, {"which": number, "updated": now})
 
     def add_tag(self, number: int, tag: str) -> None:
         """Put a tag on; once is enough."""
-        row = self._insert(tags).values(ticket=number, tag=tag)
-        self._conn.execute(row.on_conflict_do_nothing())
+        self._conn.execute(on(self._conn, _TAG), {"ticket": number, "tag": tag})
 
     def link(self, number: int, other: int, why: str) -> None:
         """Link two tickets, seen from both sides."""
@@ -181,7 +213,7 @@ class Tickets:
             {"ticket": number, "other": other, "why": why},
             {"ticket": other, "other": number, "why": why},
         ]
-        self._conn.execute(self._insert(links).on_conflict_do_nothing(), rows)
+        self._conn.execute(on(self._conn, _LINK), rows)
 
     def record(self, event: Event) -> None:
         """Add a line to the audit trail."""
@@ -202,7 +234,7 @@ class Tickets:
                 }
                 for e in many
             ]
-            self._conn.execute(events.insert(), rows)
+            self._conn.execute(_RECORD, rows)
 
     # --- reading -------------------------------------------------------------------------
 
@@ -235,15 +267,8 @@ class Tickets:
     def _rows(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketRow]:
         if not numbers:
             return {}
-        query = (
-            select(tickets, people.c.address)
-            .outerjoin(people, people.c.id == tickets.c.requester)
-            .where(tickets.c.number.in_(list(numbers)))
-            .order_by(tickets.c.number)  # one order for all, so that two workers never deadlock
-        )
-        if lock:
-            query = query.with_for_update(of=tickets)
-        found = self._conn.execute(query).all()
+        query = _TICKETS_LOCKED if lock else _TICKETS
+        found = self._conn.execute(query, {"numbers": list(numbers)}).all()
         on_them = self._participants([row.number for row in found])
         tagged = self._tags([row.number for row in found])
         return {
@@ -252,22 +277,14 @@ class Tickets:
         }
 
     def _participants(self, numbers: list[int]) -> dict[int, list[Any]]:
-        p = participants.c
-        query = (
-            select(p.ticket, p.role, p.active, p.muted, people.c.address)
-            .join(people, people.c.id == p.person)
-            .where(p.ticket.in_(numbers))
-            .order_by(p.added, p.person)
-        )
         result: dict[int, list[Any]] = {}
-        for row in self._conn.execute(query) if numbers else ():
+        for row in self._conn.execute(_PARTICIPANTS, {"numbers": numbers}) if numbers else ():
             result.setdefault(row.ticket, []).append(row)
         return result
 
     def _tags(self, numbers: list[int]) -> dict[int, tuple[str, ...]]:
         result: dict[int, tuple[str, ...]] = {}
-        query = select(tags).where(tags.c.ticket.in_(numbers)).order_by(tags.c.tag)
-        for row in self._conn.execute(query) if numbers else ():
+        for row in self._conn.execute(_TAGS, {"numbers": numbers}) if numbers else ():
             result[row.ticket] = (*result.get(row.ticket, ()), row.tag)
         return result
 
@@ -303,12 +320,5 @@ class Tickets:
 
     def thread_ids(self, number: int, limit: int = 20) -> list[str]:
         """Message-IDs of the public messages, oldest first, the last `limit` of them."""
-        m = messages.c
-        public = [MessageKind.CUSTOMER.value, MessageKind.AGENT.value]
-        query = (
-            select(m.message_id)
-            .where(m.ticket == number, m.kind.in_(public), m.message_id != "")
-            .order_by(m.id.desc())
-            .limit(limit)
-        )
-        return list(reversed(self._conn.execute(query).scalars().all()))
+        found = self._conn.execute(_THREAD, {"number": number, "most": limit})
+        return list(reversed(found.scalars().all()))
