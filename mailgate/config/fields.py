@@ -171,6 +171,7 @@ def surroundings(info: ValidationInfo) -> tuple[Path, Mapping[str, str]]:
 
 
 def path_of(value: object, info: ValidationInfo) -> Path:
+    """A path as written; a relative one starts at the folder of the configuration."""
     if isinstance(value, str) and not value.strip():
         raise wrong("is empty", "write a path or remove the key")
     if not isinstance(value, str | Path):

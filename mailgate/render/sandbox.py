@@ -65,21 +65,27 @@ class _PacedCode(CodeGenerator):
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
+    """jinja2's sandbox with a budget of steps, and without what makes much out of little."""
+
     code_generator_class = _PacedCode
     intercepted_binops = frozenset({"*", "**", "%"})
 
     def call(self, context: Context, obj: object, /, *args: object, **kw: object) -> object:
+        """Costs a step."""
         _step()
         return super().call(context, obj, *args, **kw)
 
     def join_path(self, template: str, parent: str) -> str:
+        """An include costs a step."""
         _step()
         return super().join_path(template, parent)
 
     def is_safe_attribute(self, obj: object, attr: str, value: object) -> bool:
+        """As the sandbox says, less the methods that multiply text."""
         return attr not in _NO_METHODS and super().is_safe_attribute(obj, attr, value)
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        """Refuses `**`, `%` on text, and products of many items. Raises SecurityError."""
         sized = [value for value in (left, right) if isinstance(value, str | list | tuple)]
         times = [value for value in (left, right) if isinstance(value, int)]
         if operator == "**" or (operator == "%" and sized):
@@ -96,6 +102,7 @@ def _lines(text: str) -> Markup:
 
 
 def environment(folders: Sequence[Path]) -> Sandbox:
+    """The environment of these template folders, the first one first."""
     env = Sandbox(
         loader=FileSystemLoader([str(folder) for folder in folders]),
         undefined=StrictUndefined,
@@ -128,6 +135,7 @@ def _failure(file: str, error: Exception) -> TemplateFailure:
 
 
 def render(env: Sandbox, name: str, context: Mapping[str, object]) -> str:
+    """Render a template within its budget of steps and output. Raises TemplateFailure."""
     token = _left.set(MAX_STEPS)
     chunks: list[str] = []
     size = 0
