@@ -35,6 +35,7 @@ class FakeImap:
         self.greeting = "* OK ready"
         self.on_idle = "news"  # or "bye", "eof", "no"
         self.late: dict[int, bytes] = {}  # arrives just as IDLE begins, told in the same packet
+        self.meanwhile: dict[str, dict[int, bytes]] = {}  # arrives during a command with that word
         self.tls: ssl.SSLContext | None = None  # for STARTTLS, or from the start
         self.implicit = False
         self.injected = b""  # in clear, in one packet with the answer to STARTTLS
@@ -165,7 +166,14 @@ class _Session:
             self.say(f"{tag} BAD unknown command")
             return
         if method(tag, command) is None:
+            self.tell_arrivals(command)
             self.say(f"{tag} OK done")
+
+    def tell_arrivals(self, command: str) -> None:
+        for word in [word for word in self._fake.meanwhile if word in command]:
+            self._fake.mails |= self._fake.meanwhile.pop(word)
+            self._known = len(self._fake.mails)
+            self.say(f"* {self._known} EXISTS")
 
     # --- commands: each returns True when it has sent the tagged answer itself -----------
 

@@ -204,8 +204,10 @@ def test_intake_away_moves_nothing_and_loses_nothing(server: Dovecot, user: str,
     here = settings(server, user, processed="Processed")
     rig.close()
     with rig.running(here):
-        until("failures", lambda: len(rig.failures()) >= 4)
-        assert raws(server, user, "INBOX") == mails(1, 2)
+        until("failures", lambda: len(rig.failures()) >= 6)
+        waiting = server.list(user, "INBOX")
+        assert [stored.raw for stored in waiting] == mails(1, 2)
+        assert not any("\\Flagged" in stored.flags for stored in waiting), "set aside for nothing"
         cursor = rig.cursor(here)
         assert cursor is not None
         assert cursor.last_uid == 0
@@ -323,6 +325,21 @@ def test_a_rotating_refresh_token(server: Dovecot, user: str, rig: Rig, tmp_path
                 until("mail", took(number))
                 until("well", lambda: rig.health[-1] == (True, ""))
             server.append(user, "INBOX", mail(number + 1))
+
+
+def test_a_refused_token_is_not_used_again(server: Dovecot, user: str, rig: Rig) -> None:
+    server.append(user, "INBOX", mail(1))
+    tokens = iter([token(user, key=b"of someone else")])
+
+    def answer(_form: Form) -> Answer:
+        return 200, {"access_token": next(tokens, token(user)), "expires_in": 3600}
+
+    with TokenEndpoint(answer) as endpoint:
+        oauth = OAuthSettings(token_url=endpoint.url, client_id="me", client_secret="x")
+        with rig.running(settings(server, user, oauth=oauth)):
+            until("mail", rig.taken)
+        assert len(endpoint.forms) == 2
+    assert [failure.partition(":")[0] for failure in rig.failures()] == ["LoginRefused"]
 
 
 def test_a_token_is_no_command(server: Dovecot, user: str, rig: Rig) -> None:

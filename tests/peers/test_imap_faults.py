@@ -130,6 +130,15 @@ def test_mail_told_in_the_packet_that_begins_idle(server: FakeImap, rig: Rig) ->
         until("mail", rig.taken)
 
 
+@pytest.mark.parametrize("word", ["UNFLAGGED", "SEARCH UID 1:1", "RFC822.SIZE", "BODY", "MOVE"])
+def test_mail_told_in_the_answer_to_another_command(server: FakeImap, rig: Rig, word: str) -> None:
+    server.mails = {1: mail(1)}
+    server.meanwhile[word] = {2: mail(2)}
+    with rig.running(settings(server, processed="Done", idle_seconds=3600.0)):
+        until("both", lambda: len(rig.taken()) == 2)
+    assert server.meanwhile == {}
+
+
 @pytest.mark.parametrize("fault", ["silent", "idle"])
 def test_stops_while_the_server_is_silent(server: FakeImap, rig: Rig, fault: str) -> None:
     server.mails = {1: mail(1)}
@@ -187,7 +196,7 @@ def test_without_idle_it_polls(server: FakeImap, rig: Rig) -> None:
 def test_a_server_that_tells_no_uidnext(server: FakeImap, rig: Rig) -> None:
     server.uidnext = False
     server.mails = {5: mail(5)}
-    with rig.running(settings(server, idle=False)):
+    with rig.running(settings(server)):
         until("mail", rig.taken)
         until("more rounds", lambda: rig.rounds() > 2)
         server.append(9, mail(9))

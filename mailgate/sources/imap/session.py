@@ -108,9 +108,11 @@ class Session:
             tls = ssl.create_default_context(cafile=settings.ca_file)
         self._client = _Client(settings, tls, stop)
         self._made: set[str] = set()
+        self._tells_uidnext = False
         try:
             self._secure(tls)
             self._log_in(token)
+            self._client.capabilities()  # now, not between SELECT and IDLE
         except BaseException:
             self.close()
             raise
@@ -176,7 +178,9 @@ class Session:
         validity = answer.get(b"UIDVALIDITY")
         if not isinstance(validity, int):
             raise Incomplete("the server tells no UIDVALIDITY")
-        return Selected(uidvalidity=validity, uidnext=answer.get(b"UIDNEXT", 0), writable=writable)
+        uidnext = answer.get(b"UIDNEXT", 0)
+        self._tells_uidnext = uidnext > 0
+        return Selected(uidvalidity=validity, uidnext=uidnext, writable=writable)
 
     def search(self, first: int, uidnext: int, *flags: str) -> Iterator[list[int]]:
         """UIDs from `first` on, ascending, in lists of at most 500; `uidnext` 0 is no bound.
@@ -303,8 +307,8 @@ class Session:
     # --- waiting -------------------------------------------------------------------------
 
     def can_idle(self) -> bool:
-        """Whether the server has IDLE (RFC 2177)."""
-        return bool(self._client.has_capability("IDLE"))
+        """Whether the server has IDLE (RFC 2177), and tells at SELECT what is before IDLE."""
+        return self._tells_uidnext and bool(self._client.has_capability("IDLE"))
 
     def idle(self) -> bool:
         """Begin IDLE. False when the server, having offered it, does not do it: use a new session

@@ -110,6 +110,7 @@ class ImapSource:
                     pass
                 self._tell(True, taker.notes())
                 self._rest(session, stop)
+                taker.rested()
         finally:
             session.close()
 

@@ -77,22 +77,32 @@ class Taker:
         """A new connection: what the last one left is to be swept."""
         self._sweeping = True
 
+    def rested(self) -> None:
+        """Some time went by: a move that was refused is worth another try."""
+        self._sweeping = not self._moved_ok
+
     def look(self, session: Session) -> bool:
-        """Take what is there. False: at the moment of SELECT there was nothing to do, so that
-        whatever comes later is news to a following IDLE."""
+        """Take what is there. True: look again before you rest.
+
+        Mail may be announced in the answer to any command, where nobody reads it. So the last look
+        is one that said nothing after SELECT: whatever comes later is news to a following IDLE.
+        """
         folder = session.select()
         cursor = self._cursor(folder)
-        work = self._swept(session, folder, cursor)
+        if self._sweep(session, folder, cursor):
+            return True
         mark = (folder.uidvalidity, folder.uidnext)
         if self._checked == mark:
-            return work
+            return False
+        found = False
         for uids in session.search(cursor.last_uid + 1, folder.uidnext):
             for portion in self._portions(folder, uids, _sizes(session, uids)):
                 self._take(session, folder, portion)
-            work = True
+            found = True
         if folder.uidnext:
             self._checked = mark
-        return work
+            return True
+        return found
 
     def _cursor(self, folder: Selected) -> Cursor:
         key = self._settings.key
@@ -114,18 +124,16 @@ class Taker:
         self._checked = (0, 0)
         return fresh
 
-    def _swept(self, session: Session, folder: Selected, cursor: Cursor) -> bool:
-        """Move what a crash or a refusal left between cursor and move."""
+    def _sweep(self, session: Session, folder: Selected, cursor: Cursor) -> bool:
+        """Move what a crash or a refusal left between cursor and move; whether it was tried."""
         target = self._settings.processed
         if not (self._sweeping and target and folder.writable and cursor.last_uid):
             return False
         self._sweeping = False
-        swept = False
         for uids in session.search(1, cursor.last_uid + 1, "UNFLAGGED", "UNDELETED"):
-            swept = self._move(session, uids, target)
-            if not swept:
+            if not self._move(session, uids, target):
                 break
-        return swept
+        return True
 
     def _portions(
         self, folder: Selected, uids: Sequence[int], sizes: Mapping[int, int]
@@ -247,7 +255,7 @@ class Taker:
             journal.trouble(what="imap flag", error=error, source=self._settings.key, uid=uid)
 
     def _move(self, session: Session, uids: Sequence[int], target: str) -> bool:
-        """Whether the server did it. A refusal is told once; each connection's sweep retries."""
+        """Whether the server did it. A refusal is told once; the next sweep tries again."""
         try:
             session.move(uids, target)
         except Refused as error:
@@ -255,7 +263,7 @@ class Taker:
                 journal.trouble(
                     what="imap move", error=error, source=self._settings.key, target=target
                 )
-            self._moved_ok, self._sweeping = False, True
+            self._moved_ok = False
             return False
         self._moved_ok = True
         return True
