@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from bench.corpus import Mix
-from bench.processes import Failed, ask, end, run, served, weigh
+from bench.processes import ROOT, Failed, ask, end, run, served, weigh
 from store.database import Database
 from store.schema import inbox, metadata, outbox_recipients
 
@@ -129,7 +129,7 @@ def _daemon(
         _empty(store)
     with (folder / "daemon.log").open("wb") as log:
         words = [sys.executable, "-m", "mailgate", "--config", str(config), "serve"]
-        process = subprocess.Popen(words, stdout=log, stderr=log)
+        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=ROOT)
     try:
         wait_for_port(port, process)
         yield process, port, store

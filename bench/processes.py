@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).resolve().parents[1]  # where `python -m bench...` finds us
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -37,6 +38,7 @@ def served(module: str, *words: str, errors: Path) -> Iterator[tuple[subprocess.
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
+            cwd=ROOT,
         )
     try:
         yield process, int(_line(process))
@@ -73,7 +75,7 @@ def end(process: subprocess.Popen[Any], patience: float = 20.0) -> None:
             pipe.close()
 
 
-def run(words: Sequence[str | Path], *, timeout: float, cwd: Path | None = None) -> str:
+def run(words: Sequence[str | Path], *, timeout: float) -> str:
     """Run a program to its end; returns what it printed. Raises Failed."""
     try:
         done = subprocess.run(
@@ -82,7 +84,7 @@ def run(words: Sequence[str | Path], *, timeout: float, cwd: Path | None = None)
             text=True,
             check=False,
             timeout=timeout,
-            cwd=cwd,
+            cwd=ROOT,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(f"{words[0]}: {error}") from error
