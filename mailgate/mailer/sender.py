@@ -84,8 +84,8 @@ class Mailer:
         self._on_result = on_result
         self._settings = tuple(routes)
         self._copies = Copies(database, timedelta(seconds=self._timing.lease))
-        # Another node may queue a mail without our hearing of it.
-        self._longest_sleep = 5.0 if database.sqlite else 1.0
+        # Another node or a command line may queue a mail without our hearing of it.
+        self._longest_sleep = 1.0
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
         """Send until `stop` is set; `wake` says that there may be something new to send.
