@@ -16,15 +16,16 @@ from ipaddress import IPv6Address, ip_address
 from mailgate import journal
 from mailgate.core.mail import Inbound
 from mailgate.sources.smtp_connection import Connection
+from mailgate.sources.smtp_guesses import Guesses
 from mailgate.sources.smtp_session import Session
 from mailgate.sources.smtp_settings import Limits, ListenerSettings, Wire, server_tls
+from mailgate.sources.smtp_wire import Refused
 
 __all__ = ["Limits", "Listener", "ListenerSettings", "Submit", "Wire", "server_tls"]
 
 Submit = Callable[[Inbound], Future[int]]
 
 _BACKLOG = 512
-_GUESSERS_MAX = 10_000  # addresses remembered for failed logins
 _LAST_STEPS = 1.0  # seconds for connections to end after they were dropped
 
 
@@ -44,11 +45,12 @@ class Listener:
         self._submit = submit
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
+        self._nets: dict[Connection, str] = {}
         self._per_net: Counter[str] = Counter()
         self._commits: set[asyncio.Task[bool]] = set()
         self._held = 0
         self._changed = asyncio.Event()
-        self._guesses: dict[str, tuple[int, float]] = {}
+        self._guesses = Guesses(settings.limits)
 
     @property
     def port(self) -> int:
@@ -99,22 +101,30 @@ class Listener:
     # --- what a connection asks (the Door) -----------------------------------------------
 
     def admit(self, connection: Connection) -> bool:
-        """Count a new connection; False when there are too many in all or from its network."""
-        limits, net = self.settings.limits, _net(connection.ip)
-        crowded = self._per_net[net] >= limits.per_ip and not self.settings.trusts(connection.ip)
-        if crowded or len(self._connections) >= limits.connections:
+        """Count a new connection; False when there are too many in all."""
+        if len(self._connections) >= self.settings.limits.connections:
             return False
         self._connections.add(connection)
+        return True
+
+    def place(self, connection: Connection) -> bool:
+        """Count an admitted connection for its network; False when too many are from there."""
+        net = _net(connection.ip)
+        crowded = self._per_net[net] >= self.settings.limits.per_ip
+        if crowded and not self.settings.trusts(connection.ip):
+            return False
+        self._nets[connection] = net
         self._per_net[net] += 1
         return True
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that was admitted."""
-        net = _net(connection.ip)
         self._connections.discard(connection)
-        self._per_net[net] -= 1
-        if self._per_net[net] <= 0:
-            del self._per_net[net]
+        net = self._nets.pop(connection, None)
+        if net is not None:
+            self._per_net[net] -= 1
+            if self._per_net[net] <= 0:
+                del self._per_net[net]
         self._changed.set()
 
     def hold(self, octets: int) -> bool:
@@ -155,25 +165,22 @@ class Listener:
         journal.deferred(source=mail.source, why="no stable storage", peer=mail.envelope.peer)
         return False
 
-    def locked_out(self, ip: str) -> bool:
-        """Tell if this network failed too many logins within the lockout time."""
-        count, last = self._guesses.get(_net(ip), (0, 0.0))
-        recent = asyncio.get_running_loop().time() - last < self.settings.limits.lockout
-        return recent and count >= 3 * self.settings.limits.logins
-
     async def login(self, ip: str, login: str, password: str) -> bool:
-        """Judge one SMTP AUTH attempt in a thread; remember failures by network."""
-        verify = self.settings.verify
-        if verify is not None and await asyncio.to_thread(verify, login, password):
-            self._guesses.pop(_net(ip), None)
-            return True
-        now = asyncio.get_running_loop().time()
-        count, last = self._guesses.pop(_net(ip), (0, now))
-        recent = now - last < self.settings.limits.lockout
-        self._guesses[_net(ip)] = (count + 1 if recent else 1, now)
-        while len(self._guesses) > _GUESSERS_MAX:
-            del self._guesses[next(iter(self._guesses))]
-        return False
+        """Judge one SMTP AUTH attempt in a thread, after the wait that earlier failures cost.
+
+        Raises Refused when the network has failed too often.
+        """
+        clock, net, verify = asyncio.get_running_loop().time, _net(ip), self.settings.verify
+        await asyncio.sleep(self._guesses.wait(net, login, clock()))
+        # Looked at after the wait: meanwhile others may have failed beside this one.
+        if self._guesses.bars(net, clock()):
+            journal.deferred(source=self.settings.name, why="locked out", peer=ip)
+            raise Refused("454 4.7.0 Too many failed logins, please try again later")
+        self._guesses.begun(net, login, clock())
+        passed = verify is not None and await asyncio.to_thread(verify, login, password)
+        if passed:
+            self._guesses.passed(net, login)
+        return passed
 
 
 def _net(ip: str) -> str:

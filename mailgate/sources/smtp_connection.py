@@ -1,7 +1,7 @@
 """One connection and its loop of command and reply: the only importer of aiosmtpd.
 
 aiosmtpd supplies the protocol object, its states and STARTTLS. Its command loop is replaced: it
- cancels a handler whose client hangs up, answers trouble with the text of the
+cancels a handler whose client hangs up, answers trouble with the text of the
 exception, and counts neither errors nor harmless commands.
 """
 
@@ -15,16 +15,19 @@ from aiosmtpd.smtp import SMTP, TLSSetupException
 
 from mailgate import journal
 from mailgate.core.mail import Inbound
-from mailgate.sources.smtp_settings import ListenerSettings, Wire
+from mailgate.sources.smtp_proxy import NotProxied, read_header
+from mailgate.sources.smtp_settings import ListenerSettings, Wire, plain_ip
 from mailgate.sources.smtp_wire import Refused
 
 TROUBLE = "451 4.3.0 Temporary trouble, please try again later"
+_CROWDED = "421 4.7.0 Too many connections, please try again later"
 BLOCK = 64 * 1024
 _LINE_MAX = 2048  # RFC 5321 gives 512, SMTPUTF8 and parameters more
 _AUTH_LINE_MAX = 12288  # RFC 4954, section 4
 _FLUSH = 5.0  # seconds a closing connection has for its last words
-# A browser made to talk to a mail port (the ALPACA attack).
-_FOREIGN = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI")
+# A browser made to talk to a mail port (the ALPACA attack), or a proxy that nobody announced.
+_HTTP = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI")
+_FOREIGN = frozenset([*_HTTP, "PROXY"])
 
 
 class Door(Protocol):
@@ -36,6 +39,9 @@ class Door(Protocol):
     def admit(self, connection: Connection) -> bool:
         """Count a new connection; False when there are too many."""
 
+    def place(self, connection: Connection) -> bool:
+        """Count it for its network; False when too many are from there."""
+
     def leave(self, connection: Connection) -> None:
         """Forget a connection."""
 
@@ -45,11 +51,8 @@ class Door(Protocol):
     def commit(self, mail: Inbound) -> asyncio.Task[bool]:
         """Hand a mail over; the task tells if it is on stable storage."""
 
-    def locked_out(self, ip: str) -> bool:
-        """Tell if this address has guessed too many logins lately."""
-
     async def login(self, ip: str, login: str, password: str) -> bool:
-        """Judge one SMTP AUTH attempt."""
+        """Judge one SMTP AUTH attempt. Raises Refused after too many failures."""
 
 
 class Connection(SMTP):
@@ -74,6 +77,7 @@ class Connection(SMTP):
         self.verbs: dict[str, Callable[[str], Awaitable[None]]] = {}
         self.commands = 0
         self._admitted = False
+        self._proxied = False
         self._retiring = False
         self._errors = 0
         self._abort_handle: asyncio.TimerHandle | None = None
@@ -87,16 +91,25 @@ class Connection(SMTP):
             self.secured()
             return
         peer = transport.get_extra_info("peername")
-        self.ip = str(peer[0]) if peer else ""
-        if self.door.admit(self):
+        self.ip = plain_ip(str(peer[0])) if peer else ""
+        self._proxied = self.door.settings.is_proxy(self.ip)
+        if self._enter():
             self._admitted = True
             super().connection_made(transport)
             return
         self.log_deferred("too many connections")
         # Sockets always give a Transport; the event loop's interface does not say so.
         if isinstance(transport, asyncio.Transport):
-            transport.write(b"421 4.7.0 Too many connections, please try again later\r\n")
+            transport.write(f"{_CROWDED}\r\n".encode())
             transport.close()
+
+    def _enter(self) -> bool:
+        if not self.door.admit(self):
+            return False
+        if self._proxied or self.door.place(self):
+            return True
+        self.door.leave(self)
+        return False
 
     def secured(self) -> None:
         """TLS has begun: forget all that was said before (RFC 3207, section 4.2)."""
@@ -150,10 +163,8 @@ class Connection(SMTP):
     # --- the conversation ----------------------------------------------------------------
 
     async def _handle_client(self) -> None:
-        settings = self.door.settings
-        word = "LMTP" if settings.protocol is Wire.LMTP else "ESMTP"
         try:
-            await self.push(f"220 {settings.hostname} {word}")
+            await self._receive_guest()
             while self.is_open() and await self._turn():
                 if self._retiring:
                     self.retire()
@@ -166,6 +177,30 @@ class Connection(SMTP):
             self.connection_lost(error)
         finally:
             self._writer.close()
+
+    async def _receive_guest(self) -> None:
+        """Learn who it is, and greet. Whoever cannot wait for the greeting is no mail server."""
+        settings = self.door.settings
+        if self._proxied:
+            await self._unmask()
+        if settings.banner_delay and not settings.trusts(self.ip):
+            await asyncio.sleep(settings.banner_delay)
+            self.check_in_step()
+        if self.is_open():
+            word = "LMTP" if settings.protocol is Wire.LMTP else "ESMTP"
+            await self.push(f"220 {settings.hostname} {word}")
+
+    async def _unmask(self) -> None:
+        """Take the peer's address from the proxy's header."""
+        try:
+            self.ip = await read_header(self._reader)
+        except NotProxied as error:
+            self.log_refused("no PROXY header")
+            self.last_words("554 5.5.0 A PROXY header was expected")
+            raise ConnectionAbortedError from error
+        if not self.door.place(self):
+            self.log_deferred("too many connections")
+            self.last_words(_CROWDED)
 
     async def _turn(self) -> bool:
         """Read and answer one command. False when the conversation is over."""

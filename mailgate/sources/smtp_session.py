@@ -266,9 +266,6 @@ class Session(Connection):
             raise Refused("538 5.7.11 Start TLS first")
         if self._login or not self._peer_name or self._transaction.mail_from is not None:
             raise Refused("503 5.5.1 Not now")
-        if self.door.locked_out(self.ip):
-            self.log_deferred("locked out")
-            raise Refused("454 4.7.0 Too many failed logins, please try again later")
         if mechanism.upper() == "PLAIN":
             login, password = await self._ask_plain(initial)
         elif mechanism.upper() == "LOGIN":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,18 @@ def step(client: Client, mark: str, text: str) -> None:
             raise AssertionError(f"no such line: {mark}: {text}")
 
 
+def setting(key: str, value: str) -> Any:
+    match key:
+        case "protocol":
+            return Wire(value)
+        case "trusted" | "proxies":
+            return (ip_network(value),)
+        case "banner_delay":
+            return float(value)
+        case _:
+            return value == "yes"
+
+
 def read(path: Path) -> tuple[dict[str, Any], list[tuple[str, str]], list[dict[str, Any]]]:
     settings: dict[str, Any] = {}
     limits: dict[str, int | float] = {}
@@ -57,7 +70,7 @@ def read(path: Path) -> tuple[dict[str, Any], list[tuple[str, str]], list[dict[s
             if key in LIMITS:
                 limits[key] = float(value) if "." in value else int(value)
             else:
-                settings[key] = Wire(value) if key == "protocol" else value == "yes"
+                settings[key] = setting(key, value)
         elif line.startswith("= "):
             mails.append(json.loads(line[2:]))
         elif line and not line.startswith("#"):
