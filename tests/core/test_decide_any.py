@@ -166,7 +166,7 @@ def _participants(found: Decision, known: Facts) -> tuple[str, ...]:
     return after(view, found.effects).participants
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(mails, envelopes, stores, policies)
 def test_only_participants_and_agents_are_written_to(
     given: ParsedMail, envelope: Envelope, known: Facts, policy: Policy
@@ -183,7 +183,7 @@ def test_only_participants_and_agents_are_written_to(
                     assert person.address in _participants(found, known)
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(mails, envelopes, stores, policies)
 def test_a_machine_is_never_answered(
     given: ParsedMail, envelope: Envelope, known: Facts, policy: Policy

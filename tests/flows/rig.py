@@ -1,0 +1,300 @@
+"""A help desk that plays stories: mails in, a transcript of everything that came of them out.
+
+A story is a folder of steps, played in the order of their names: `NN-what.eml` is a delivery,
+`NN-what.toml` an action (`change` of a ticket as on the command line, `days` that pass, `ring` for
+the timers). `story.toml` may hold `rules` (as in rules.yaml) and, under `[NN-what]`, how a mail
+came: `mail_from`, `rcpt`, `login`, `source`, `live`, `with_next` (the worker does not run before
+the next mail is there too).
+
+In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address.
+"""
+
+from __future__ import annotations
+
+import email
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+from mailgate.apply import Cause, apply
+from mailgate.assembly import make_desk
+from mailgate.config import load
+from mailgate.core.change import plan_change
+from mailgate.core.mail import Envelope, Inbound
+from mailgate.intake import Intake
+from mailgate.parsing import Parsers
+from mailgate.timers import Timers
+from mailgate.worker import Worker
+from store.database import Database, Tx
+from store.inbox import Settled
+from store.outbox import OutboxRow
+from store.ticket_rows import Event
+
+START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+CONFIG = """\
+[helpdesk]
+domain = "example.org"
+name = "Example"
+data_dir = "data"
+rules = "rules.yaml"
+
+[[mailbox]]
+address = "support@example.org"
+name = "Support"
+aliases = ["help@example.org"]
+
+[[mailbox]]
+address = "sales@example.org"
+name = "Sales"
+queue = "sales"
+
+[[agent]]
+address = "ana@example.org"
+name = "Ana Torres"
+aliases = ["ana@phone.example"]
+
+[[agent]]
+address = "ben@example.org"
+name = "Ben"
+queues = ["sales"]
+
+[tickets]
+categories = ["billing", "orders"]
+autoclose_days = 3
+
+[tickets.groups]
+night = ["ana@example.org", "ben@example.org"]
+"""
+_NOTICE = re.compile(rb"\{notice:([^}]+)\}")
+_OURS = re.compile(r"<mg\.(\d+)\.([0-9a-f]+)@example\.org>")
+
+
+class House:
+    """One help desk over a database, with a clock that only moves when told."""
+
+    def __init__(self, database: Database, parsers: Parsers, folder: Path, rules: str = "") -> None:
+        (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+        (folder / "rules.yaml").write_text(rules or "rules: []\n", encoding="utf-8")
+        self.database = database
+        self.now = START
+        self.desk = make_desk(load(folder / "config.toml"), "story")
+        self.intake = Intake(database)
+        self.worker = Worker(
+            database=database, parsers=parsers, desk=self.desk, clock=lambda: self.now
+        )
+        self.timers = Timers(database, self.desk, clock=lambda: self.now)
+        self._deliveries = 0
+
+    def close(self) -> None:
+        """Stop the intake."""
+        self.intake.close()
+
+    def deliver(self, raw: bytes, **how: Any) -> int:
+        """Take one mail in; returns its inbox id. `how` as in story.toml."""
+        self._deliveries += 1
+        source = how.get("source", "smtp 127.0.0.1:25")
+        envelope = Envelope(
+            mail_from=how.get("mail_from", _first_address(raw)),
+            rcpt_tos=tuple(how.get("rcpt", ["support@example.org"])),
+            login=how.get("login", ""),
+        )
+        inbound = Inbound(
+            raw=raw,
+            source=source,
+            source_key=f"{source} {self._deliveries}",
+            received=self.now,
+            envelope=envelope,
+            live=how.get("live", True),
+        )
+        return self.intake.accept(inbound)
+
+    def settle(self) -> None:
+        """Let the worker settle all that waits."""
+        self.worker.drain()
+
+    def change(self, number: int, wanted: Mapping[str, str]) -> None:
+        """Change a ticket as the command line does."""
+        policy = self.desk.policy
+        with self.database.transaction() as tx:
+            ticket = tx.tickets.views([number], lock=True)[number]
+            change = plan_change(ticket, wanted, policy, actor="command line")
+            assert change.problems == ()
+            cause = Cause(now=self.now, actor="command line", by_agent=True)
+            apply(tx, change.effects, cause, self.desk, number)
+
+    def last_notice(self, address: str) -> str:
+        """The Message-ID of our last mail to an address."""
+        with self.database.reading() as tx:
+            rows = [r for r in tx.outbox.list(limit=10_000) if address in _addresses(r)]
+        return rows[-1].message_id
+
+
+class Transcript:
+    """Writes down what happened, step by step, without anything that differs between two runs."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._lines: list[str] = []
+        self._events: dict[int, int] = {}  # ticket -> how many are written down
+        self._mails = 0
+        self._names: dict[str, str] = {}  # Message-IDs of ours -> <notice-1@ours>
+
+    def text(self) -> str:
+        """Everything, with names for what is random."""
+        return "\n".join(self._lines) + "\n"
+
+    def step(self, title: str, ids: list[int]) -> None:
+        """What came of these deliveries (or of an action, without any)."""
+        self._lines += [f"=== {title}", ""]
+        with self._house.database.reading() as tx:
+            for inbox_id in ids:
+                settled = tx.inbox.get(inbox_id)
+                assert settled is not None
+                self._lines.append(self._named(_outcome(settled)))
+            self._lines += [self._named(f"  {line}") for line in self._news(tx)]
+            for row in [r for r in tx.outbox.list(limit=10_000) if r.id > self._mails]:
+                self._mails = row.id
+                self._lines += ["", *self._mail(tx, row)]
+        self._lines.append("")
+
+    def end(self) -> None:
+        """How the tickets stand at the end."""
+        with self._house.database.reading() as tx:
+            for found in sorted(tx.tickets.find(limit=100), key=lambda t: t.view.number):
+                self._lines += [*_ticket(tx, found.view.number), ""]
+
+    def _news(self, tx: Tx) -> Iterator[str]:
+        for found in sorted(tx.tickets.find(limit=100), key=lambda t: t.view.number):
+            number = found.view.number
+            events = tx.tickets.events(number)
+            for one in events[self._events.get(number, 0) :]:
+                yield _event(number, one)
+            self._events[number] = len(events)
+
+    def _mail(self, tx: Tx, row: OutboxRow) -> list[str]:
+        lines = [f"  {row.notice} #{row.ticket}"]
+        for person in row.recipients:
+            head = _parsed(tx.outbox.wire_bytes(person.id))
+            lines.append(f"    to {head['To']} ({person.role}), answers to {head['Reply-To']}")
+        message = _parsed(tx.outbox.wire_bytes(row.recipients[0].id))
+        for name in ("From", "Subject", "Message-ID", "In-Reply-To", "Auto-Submitted"):
+            if message[name]:
+                lines.append(f"    {name}: {message[name]}")
+        body = message.get_body(("plain",))
+        assert body is not None
+        lines += [f"    | {line}".rstrip() for line in body.get_content().splitlines()]
+        for part in message.iter_attachments():
+            data = part.get_payload(decode=True)
+            size = len(data) if isinstance(data, bytes) else 0
+            lines.append(f"    + {part.get_filename()} {part.get_content_type()} {size}")
+        return [self._named(line) for line in lines]
+
+    def _named(self, line: str) -> str:
+        def name(match: re.Match[str]) -> str:
+            return self._names.setdefault(match[0], f"<notice-{len(self._names) + 1}@ours>")
+
+        return _OURS.sub(name, line)
+
+
+def play(folder: Path, house: House) -> str:
+    """Play a story and return its transcript."""
+    script = _script(folder)
+    transcript = Transcript(house)
+    waiting: list[int] = []
+    names: list[str] = []
+    for path in sorted(folder.glob("[0-9]*")):
+        house.now += timedelta(minutes=1)
+        names.append(path.stem)
+        if path.suffix == ".toml":
+            _act(house, tomllib.loads(path.read_text(encoding="utf-8")))
+        else:
+            how = script.get(path.stem, {})
+            waiting.append(house.deliver(_mail(path, house), **how))
+            if how.get("with_next"):
+                continue
+            house.settle()
+        transcript.step(" and ".join(names), waiting)
+        waiting, names = [], []
+    transcript.end()
+    return transcript.text()
+
+
+def rules_of(folder: Path) -> str:
+    """The rules a story is played with."""
+    return str(_script(folder).get("rules", ""))
+
+
+def _script(folder: Path) -> dict[str, Any]:
+    path = folder / "story.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _act(house: House, action: Mapping[str, Any]) -> None:
+    house.now += timedelta(days=action.get("days", 0))
+    if "change" in action:
+        house.change(action["change"]["ticket"], action["change"]["set"])
+    if action.get("ring"):
+        house.timers.step()
+
+
+def _mail(path: Path, house: House) -> bytes:
+    def notice(match: re.Match[bytes]) -> bytes:
+        return house.last_notice(match[1].decode()).encode()
+
+    return _NOTICE.sub(notice, path.read_bytes()).replace(b"\n", b"\r\n")
+
+
+def _first_address(raw: bytes) -> str:
+    found = re.search(rb"^From:.*?([^\s<]+@[^\s>]+)", raw, re.MULTILINE)
+    return found[1].decode("ascii") if found else "unknown@example.net"
+
+
+def _addresses(row: OutboxRow) -> set[str]:
+    return {person.address for person in row.recipients}
+
+
+def _parsed(raw: bytes) -> EmailMessage:
+    message = email.message_from_bytes(raw, policy=default)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def _outcome(settled: Settled) -> str:
+    assert settled.outcome is not None
+    where = f" #{settled.ticket}" if settled.ticket else ""
+    return f"{settled.id}: {settled.outcome}{where}: {settled.reason}"
+
+
+def _event(number: int, one: Event) -> str:
+    data = " ".join(f"{k}={v!r}" for k, v in sorted(one.data.items()) if k != "message")
+    return f"#{number} {one.kind} by {one.actor}: {data}"
+
+
+def _ticket(tx: Tx, number: int) -> list[str]:
+    row = tx.tickets.get(number)
+    assert row is not None
+    view = row.view
+    facts = {
+        "subject": view.subject,
+        "status": view.status,
+        "priority": view.priority,
+        "category": view.category,
+        "queue": view.queue,
+        "assigned": view.assignee or view.group,
+        "language": view.language,
+        "requester": view.requester or "nobody",
+        "cc": ", ".join(view.cc),
+        "tags": ", ".join(view.tags),
+        "links": ", ".join(f"#{other} {why}" for other, why in row.links),
+    }
+    lines = [f"#{number}", *(f"  {name}: {value}" for name, value in facts.items() if value)]
+    for message in tx.tickets.messages(number):
+        files = "".join(f" + {a.filename}" for a in message.attachments)
+        first = message.visible.strip().partition("\n")[0]
+        lines.append(f"  {message.kind} from {message.author or 'nobody'}: {first}{files}")
+    return lines

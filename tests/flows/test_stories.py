@@ -1,0 +1,44 @@
+"""Stories: mails in, and everything that came of them, as it was read and found good.
+
+Each folder beside this file is one story. `make goldens` renews the transcripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailgate.parsing import Parsers
+from store.database import Database
+from tests.conftest import Golden
+from tests.flows.rig import House, play, rules_of
+
+HERE = Path(__file__).parent
+STORIES = sorted(path.name for path in HERE.iterdir() if list(path.glob("*.eml")))
+
+
+@pytest.fixture(scope="module")
+def parsers() -> Iterator[Parsers]:
+    """The real pool; its processes serve all stories."""
+    pool = Parsers(workers=1, seconds=30)
+    yield pool
+    pool.close()
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_story(
+    story: str, database: Database, parsers: Parsers, tmp_path: Path, golden: Golden
+) -> None:
+    folder = HERE / story
+    house = House(database, parsers, tmp_path, rules_of(folder))
+    try:
+        text = play(folder, house)
+    finally:
+        house.close()
+    golden(folder / "want.txt", text)
+
+
+def test_there_are_stories() -> None:
+    assert len(STORIES) >= 20
