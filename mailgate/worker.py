@@ -1,14 +1,16 @@
 """The only loop over inbound mail: claim -> parse -> facts -> decide -> apply, in order.
 
-Parsing runs ahead in other processes; settling is one mail after another, each in a transaction
-of its own, so that an answer never overtakes the mail it answers.
+Parsing runs ahead in other processes; settling is one mail after another, so that an answer never
+overtakes the mail it answers. On SQLite, where a commit can cost as much as settling a mail and
+all wait for the one writer, a few mails share a transaction.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ from store.inbox import AlreadySettled, Waiting
 
 LEASE = timedelta(minutes=3)
 WINDOW = 20  # mails claimed at a time: parsing runs ahead of settling by that much
+GROUP = 10  # mails settled in one transaction
+GROUP_SECONDS = 0.025  # an older transaction takes no more mails: whoever accepts waits for its end
 MAX_ATTEMPTS = 3  # then the mail is set aside for a human
 RETRY_AFTER = timedelta(seconds=5)
 PARENT_PATIENCE = timedelta(minutes=10)  # how long an answer waits for the mail it answers
@@ -44,6 +48,18 @@ class _Job:
     raw: bytes
     parsing: Future[ParsedMail]
     claimed: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A mail that can be settled now."""
+
+    waiting: Waiting
+    mail: ParsedMail
+    parts: tuple[Part, ...]
+
+
+_Settled = tuple[Decision, int | None]  # the ticket's number, None where there is none
 
 
 @dataclass(kw_only=True)
@@ -73,12 +89,12 @@ class Worker:
         self.hand_back()
 
     def step(self, only: Collection[int] | None = None) -> bool:
-        """Settle one mail; False when none is due. Raises Unavailable."""
+        """Settle some mail; False when none is due. Raises Unavailable."""
         if len(self._jobs) <= WINDOW // 2:
             self._claim(only)
         if not self._jobs:
             return False
-        self._settle(self._jobs.popleft())
+        self._settle(self._group())
         return True
 
     def drain(self, only: Collection[int] | None = None) -> None:
@@ -100,51 +116,93 @@ class Worker:
         now = self.clock()
         with self.database.transaction() as tx:
             claimed = tx.inbox.claim(now, WINDOW - len(self._jobs), LEASE, only=only)
-        for waiting in claimed:
-            try:
-                with self.database.reading() as tx:
+        missing: list[Waiting] = []
+        with self.database.reading() as tx:
+            for waiting in claimed:
+                try:
                     raw = tx.blobs.get(waiting.digest)
-            except BlobMissing:
-                self._set_aside(waiting, "its bytes are missing from the blob folder")
-                continue
-            parsing = self.parsers.submit(raw, self.desk.policy.languages)
-            self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
+                except BlobMissing:
+                    missing.append(waiting)
+                    continue
+                parsing = self.parsers.submit(raw, self.desk.policy.languages)
+                self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
+        for waiting in missing:
+            self._set_aside(waiting, "its bytes are missing from the blob folder")
 
-    def _settle(self, job: _Job) -> None:
+    def _group(self) -> list[_Job]:
+        """The next mail, and on SQLite those behind it that have been parsed already."""
+        group = [self._jobs.popleft()]
+        # On PostgreSQL nodes would wait for each other's tickets: there it is one at a time.
+        room = GROUP if self.database.sqlite else 1
+        while self._jobs and len(group) < room and self._jobs[0].parsing.done():
+            group.append(self._jobs.popleft())
+        return group
+
+    def _settle(self, jobs: Sequence[_Job]) -> None:
+        mails = [mail for job in jobs if (mail := self._read(job))]
+        while mails:
+            mails = mails[self._together(mails) :]
+
+    def _read(self, job: _Job) -> _Read | None:
+        """Wait for the parser; None when the mail cannot be settled now."""
         if self.clock() - job.claimed > LEASE / 2:
             # Somebody else may take it soon; a mail is never settled on a stale claim.
             self._give_back(job.waiting)
-            return
+            return None
         try:
             mail = job.parsing.result()
-            parts = self._parts(job, mail)
-            self._in_one_transaction(job.waiting, mail, parts)
+            return _Read(waiting=job.waiting, mail=mail, parts=self._parts(job, mail))
         except Unavailable:
             raise
         except (CancelledError, BrokenProcessPool) as error:
             # The parse processes went away under it; that says nothing about this mail.
             journal.trouble(what="parsers", error=error, inbox=job.waiting.id)
             self._give_back(job.waiting)
-        except AlreadySettled:
-            journal.trouble(what="worker", error="settled elsewhere", inbox=job.waiting.id)
         except Exception as error:
             self._failed(job.waiting, error)
+        return None
 
     def _give_back(self, waiting: Waiting) -> None:
         with self.database.transaction() as tx:
             tx.inbox.release([waiting.id], self.clock(), refund=True)
 
-    def _in_one_transaction(
-        self, waiting: Waiting, mail: ParsedMail, parts: tuple[Part, ...]
-    ) -> None:
-        now = self.clock()
+    def _together(self, mails: Sequence[_Read]) -> int:
+        """Settle mails in one transaction, the first of them at least; returns how many."""
+        try:
+            settled = self._in_one_transaction(mails)
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(mails) == 1:
+                self._not_settled(mails[0].waiting, error)
+                return 1
+            # One mail that cannot be settled must not cost the others theirs.
+            return sum(self._together([mail]) for mail in mails)
+        for mail, result in zip(mails, settled, strict=False):
+            if result:
+                self._tell(mail.waiting, *result)
+        return len(settled)
+
+    def _in_one_transaction(self, mails: Sequence[_Read]) -> list[_Settled | None]:
+        settled: list[_Settled | None] = []
         with self.database.transaction() as tx:
-            parent = tx.inbox.waiting_parent(mail.ancestors(), waiting.id)
-            if parent is not None and now - waiting.received < PARENT_PATIENCE:
-                due = now + timedelta(seconds=1)
-                tx.inbox.release([waiting.id], due, refund=True)
-                return
-            decision, ticket = self._decide_and_apply(tx, waiting, mail, parts, now)
+            until = time.monotonic() + GROUP_SECONDS
+            for mail in mails:
+                settled.append(self._settle_in(tx, mail))
+                if time.monotonic() > until:
+                    break
+        return settled
+
+    def _settle_in(self, tx: Tx, read: _Read) -> _Settled | None:
+        """Decision and ticket; None for a mail that waits for the one it answers."""
+        now, waiting = self.clock(), read.waiting
+        parent = tx.inbox.waiting_parent(read.mail.ancestors(), waiting.id)
+        if parent is not None and now - waiting.received < PARENT_PATIENCE:
+            tx.inbox.release([waiting.id], now + timedelta(seconds=1), refund=True)
+            return None
+        return self._decide_and_apply(tx, read, now)
+
+    def _tell(self, waiting: Waiting, decision: Decision, ticket: int | None) -> None:
         journal.settled(
             inbox=waiting.id,
             outcome=decision.outcome,
@@ -154,15 +212,8 @@ class Worker:
         )
         self.settled()
 
-    def _decide_and_apply(
-        self,
-        tx: Tx,
-        waiting: Waiting,
-        mail: ParsedMail,
-        parts: tuple[Part, ...],
-        now: datetime,
-    ) -> tuple[Decision, int | None]:
-        policy = self.desk.policy
+    def _decide_and_apply(self, tx: Tx, read: _Read, now: datetime) -> _Settled:
+        policy, waiting, mail = self.desk.policy, read.waiting, read.mail
         duplicate_of = _duplicate_of(tx, waiting)
         facts = tx.facts.gather(thread.keys(mail, policy), duplicate_of=duplicate_of)
         decision = decide(mail, _delivery(waiting), facts, policy)
@@ -173,7 +224,7 @@ class Worker:
             mail=mail,
             inbox=waiting.id,
             author=author,
-            parts=parts,
+            parts=read.parts,
             live=waiting.live,
             by_agent=author.agent is not None and decision.outcome is Outcome.REPLY,
         )
@@ -192,6 +243,12 @@ class Worker:
             return ()
         data = self.parsers.call(parts_of, job.raw, [a.part for a in wanted])
         return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True))
+
+    def _not_settled(self, waiting: Waiting, error: Exception) -> None:
+        if isinstance(error, AlreadySettled):
+            journal.trouble(what="worker", error="settled elsewhere", inbox=waiting.id)
+        else:
+            self._failed(waiting, error)
 
     def _failed(self, waiting: Waiting, error: Exception) -> None:
         journal.trouble(what="settle", error=error, inbox=waiting.id, attempts=waiting.attempts)
