@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
+from mailgate import crash
 from mailgate.apply import Desk
 from mailgate.config import Config, ImapSection, OAuth2Section, RelaySection, SmtpSection, policy
 from mailgate.config import load_rules as read_rules
@@ -29,6 +30,8 @@ def open_database(config: Config) -> Database:
         config.database_url(),
         config.helpdesk.data_dir,
         blob_inline_max=config.database.blob_inline_max,
+        step=crash.point,
+        synced=not crash.weakened("fsync"),
     )
 
 
@@ -114,12 +117,20 @@ def listener(section: SmtpSection, config: Config) -> ListenerSettings:
         hostname=config.helpdesk.domain,
         tls=tls,
         verify=Logins(users).verify if users else None,
-        trusted=tuple(section.trusted),
+        trusted=section.trusted,
+        proxies=section.proxy,
+        banner_delay=section.banner_delay,
+        refuse_bare_newlines=section.bare_newlines == "refuse",
         limits=Limits(
             size=limits.max_size,
             recipients=limits.recipients,
             connections=limits.connections,
             per_ip=limits.connections_per_ip,
+            commands=limits.commands,
+            errors=limits.errors,
+            idle=float(limits.idle_seconds),
+            rate=limits.min_rate,
+            memory=limits.memory,
         ),
     )
 

@@ -10,11 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, bindparam, event, exc, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import Connection, bindparam, select, text
 
-from store.blobs import BlobFolder, Blobs
+from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
+from store.engine import (
+    CommitUnknown,
+    Full,
+    Unavailable,
+    WeakDurability,
+    make_engine,
+    no_room,
+    translated,
+)
 from store.facts import FactFinder
 from store.inbox import Inbox
 from store.migrations import HEAD
@@ -25,11 +33,18 @@ from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
 
+__all__ = [
+    "CommitUnknown",
+    "Database",
+    "Full",
+    "Tx",
+    "Unavailable",
+    "WeakDurability",
+    "WrongSchema",
+    "no_room",
+]
+
 _SETTING = select(settings.c.value).where(settings.c.key == bindparam("key"))
-
-
-class Unavailable(Exception):
-    """The database cannot be used now; whoever holds a mail must not acknowledge it."""
 
 
 class WrongSchema(Exception):
@@ -102,14 +117,29 @@ class Tx:
 class Database:
     """An engine, the blob folder beside it, and the only two ways to use them."""
 
-    def __init__(self, url: str, data_dir: Path, *, blob_inline_max: int = 65536) -> None:
-        """`url` is "sqlite" (a file in `data_dir`) or a SQLAlchemy URL of SQLite or PostgreSQL."""
+    def __init__(
+        self,
+        url: str,
+        data_dir: Path,
+        *,
+        blob_inline_max: int = 65536,
+        step: Step = no_step,
+        synced: bool = True,
+    ) -> None:
+        """`url` is "sqlite" (a file in `data_dir`) or a SQLAlchemy URL of SQLite or PostgreSQL.
+
+        `step` is called by name ahead of each step that a crash could part from the next one.
+        `synced` False forces nothing onto stable storage, for tests that need to lose mail.
+        """
         if url == "sqlite":
             url = f"sqlite:///{data_dir / 'mailgate.db'}"
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.url = url
-        self.folder = BlobFolder(data_dir / "blobs", inline_max=blob_inline_max)
-        self.engine = _engine(url)
+        self.folder = BlobFolder(
+            data_dir / "blobs", inline_max=blob_inline_max, step=step, synced=synced
+        )
+        self._step = step
+        self.engine = make_engine(url, synced=synced)
         self.sqlite = self.engine.dialect.name == "sqlite"
         # SQLite has one writer. Waiting here is fair and immediate, its own busy handler sleeps.
         self._writer: AbstractContextManager[Any] = (
@@ -124,15 +154,23 @@ class Database:
     def transaction(self) -> Iterator[Tx]:
         """A write transaction: commits at the end, rolls back on any exception.
 
-        Raises Unavailable when the database cannot be reached, is locked or full.
+        Raises Unavailable when the database cannot be reached or is locked, Full when it or its
+        disk is, CommitUnknown when it went away while it was committing.
         """
-        with self._writer, _translated(), self.engine.begin() as conn:
-            yield Tx(conn, self.folder)
+        committing = False
+        try:
+            with self._writer, translated(), self.engine.begin() as conn:
+                yield Tx(conn, self.folder)
+                committing = True
+        except Unavailable as error:
+            if not committing or isinstance(error, Full):
+                raise
+            raise CommitUnknown(str(error)) from error
 
     @contextmanager
     def reading(self) -> Iterator[Tx]:
         """A consistent read. Raises Unavailable."""
-        with _translated(), self.engine.connect() as conn:
+        with translated(), self.engine.connect() as conn:
             yield Tx(conn.execution_options(**self._reading), self.folder)
 
     def version(self) -> str:
@@ -164,43 +202,9 @@ class Database:
         """Bring the schema to this version. Raises Unavailable."""
         from store.migrations.run import upgrade  # Alembic costs 0.8 s: only where it is needed
 
-        with _translated():
-            upgrade(self.engine)
+        with translated():
+            upgrade(self.engine, self._step)
 
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
-
-
-def _engine(url: str) -> Engine:
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": 30})
-        event.listen(engine, "connect", _sqlite_connect)
-        event.listen(engine, "begin", _sqlite_begin)
-        return engine
-    return sqlalchemy.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
-
-
-def _sqlite_connect(dbapi: Any, _record: Any) -> None:
-    # The driver's own BEGIN comes too late to protect a read-modify-write; see _sqlite_begin.
-    dbapi.isolation_level = None
-    cursor = dbapi.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_begin(conn: Connection) -> None:
-    reading = conn.get_execution_options().get("mailgate_read", False)
-    conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
-        raise Unavailable(str(error.orig or error)) from error
-    except exc.TimeoutError as error:
-        raise Unavailable(str(error)) from error

@@ -240,6 +240,15 @@ class Outbox:
                 )
             )
 
+    def orphaned(self, now: datetime) -> int:
+        """Make copies on the wire due now: their mailer died; only for a node that is alone.
+
+        They stay in `sending`, so that the mailer sees that nobody knows how far they got.
+        """
+        r = outbox_recipients.c
+        there = update(outbox_recipients).where(r.state == CopyState.SENDING.value, r.due > now)
+        return int(self._conn.execute(there.values(due=now)).rowcount)
+
     def retry(self, outbox_ids: Collection[int], now: datetime) -> int:
         """Make copies due now that are neither sent nor cancelled; returns how many."""
         ended = (CopyState.SENT, CopyState.CANCELLED)

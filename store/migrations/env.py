@@ -18,6 +18,7 @@ with engine.connect() as connection:
         target_metadata=metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         transaction_per_migration=True,
+        on_version_apply=lambda **_: context.config.attributes["step"]("migrate.step"),
     )
     try:
         with context.begin_transaction():

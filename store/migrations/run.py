@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -9,14 +10,15 @@ from alembic.config import Config
 from sqlalchemy import Engine
 
 
-def settings(engine: Engine) -> Config:
-    """Alembic's configuration for this engine."""
+def settings(engine: Engine, step: Callable[[str], None] = lambda _name: None) -> Config:
+    """Alembic's configuration for this engine; `step` is called as each revision is done."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["engine"] = engine
+    config.attributes["step"] = step
     return config
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, step: Callable[[str], None] = lambda _name: None) -> None:
     """Bring the database to the newest revision; each revision is one transaction."""
-    command.upgrade(settings(engine), "head")
+    command.upgrade(settings(engine, step), "head")

@@ -1,0 +1,119 @@
+"""Connections that keep what they were given, and one word for each kind of trouble with them."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, event, exc
+from sqlalchemy.engine import make_url
+
+_LOCK_WAIT = 30.0  # seconds that SQLite waits for another writer
+# SQLite's primary result codes: SQLITE_READONLY, SQLITE_FULL.
+_SQLITE_FULL = frozenset({8, 13})
+# SQLSTATE of PostgreSQL: disk_full, read_only_sql_transaction.
+_POSTGRES_FULL = frozenset({"53100", "25006"})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+class Unavailable(Exception):
+    """The database cannot be used now; whoever holds a mail must not acknowledge it."""
+
+
+class Full(Unavailable):
+    """Nothing can be written: the disk is full or read-only."""
+
+
+class CommitUnknown(Unavailable):
+    """The answer to COMMIT was lost: what was written is either all there or not at all."""
+
+
+class WeakDurability(Exception):
+    """The database would acknowledge what a power cut can take away; mailgate refuses to use it."""
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether this is trouble with a full or read-only disk, in the database or the blob folder."""
+    return isinstance(error, Full) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
+
+
+def make_engine(url: str, *, synced: bool) -> Engine:
+    """An engine whose every connection is proven to be durable.
+
+    Connecting raises WeakDurability. `synced` False does without, for tests that need to lose mail.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": _LOCK_WAIT})
+        event.listen(engine, "connect", _sqlite_connect if synced else _sqlite_unsynced)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
+    event.listen(engine, "connect", _postgres_connect if synced else _postgres_unsynced)
+    return engine
+
+
+def _sqlite_connect(dbapi: Any, _record: Any) -> None:
+    # The driver's own BEGIN comes too late to protect a read-modify-write; see _sqlite_begin.
+    dbapi.isolation_level = None
+    cursor = dbapi.cursor()
+    journal = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    level = cursor.execute("PRAGMA synchronous").fetchone()[0]
+    cursor.close()
+    if level < 2 or journal in ("memory", "off"):
+        raise WeakDurability(
+            f"SQLite runs with synchronous={level} and journal_mode={journal}, which a power cut"
+            " can undo; mailgate needs FULL and a file on a disk that can hold a write-ahead log"
+        )
+
+
+def _sqlite_unsynced(dbapi: Any, record: Any) -> None:
+    _sqlite_connect(dbapi, record)
+    dbapi.execute("PRAGMA synchronous=OFF")
+
+
+def _sqlite_begin(conn: Connection) -> None:
+    reading = conn.get_execution_options().get("mailgate_read", False)
+    conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _postgres_connect(dbapi: Any, _record: Any) -> None:
+    names = ("fsync", "synchronous_commit")
+    cursor = dbapi.cursor()
+    cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in names))
+    values = dict(zip(names, cursor.fetchone(), strict=True))
+    cursor.close()
+    dbapi.rollback()
+    off = [name for name, value in values.items() if value == "off"]
+    if off:
+        raise WeakDurability(
+            f"PostgreSQL runs with {' and '.join(f'{name}=off' for name in off)}, which a power"
+            " cut can undo; set it to on for this server, database and role"
+        )
+
+
+def _postgres_unsynced(dbapi: Any, _record: Any) -> None:
+    dbapi.execute("SET synchronous_commit = off")
+    dbapi.commit()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Give the driver's errors our names. Raises Unavailable or Full."""
+    try:
+        yield
+    except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
+        kind = Full if _full(error.orig) else Unavailable
+        raise kind(str(error.orig or error)) from error
+    except exc.TimeoutError as error:
+        raise Unavailable(str(error)) from error
+
+
+def _full(error: BaseException | None) -> bool:
+    primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    return primary in _SQLITE_FULL or getattr(error, "sqlstate", None) in _POSTGRES_FULL
