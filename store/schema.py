@@ -326,7 +326,7 @@ clocks = Table(
 imap_cursors = Table(
     "imap_cursors",
     metadata,
-    Column("source", String(200), primary_key=True),
+    Column("source", Text, primary_key=True),  # host/user/folder, each as long as it likes
     Column("uidvalidity", BigInteger, nullable=False, server_default="0"),
     Column("last_uid", BigInteger, nullable=False, server_default="0"),
     _words("holder"),

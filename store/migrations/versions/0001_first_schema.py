@@ -52,7 +52,7 @@ def create_tables() -> None:
     )
     op.create_table(
         "imap_cursors",
-        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
         sa.Column("uidvalidity", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("last_uid", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("holder", sa.Text(), server_default="", nullable=False),
