@@ -16,7 +16,8 @@ from mailgate.config.fields import (
     Count,
     CredentialPath,
     Line,
-    Listen,
+    ListenOrInherited,
+    Moment,
     Port,
     Positive,
     StrictBool,
@@ -151,9 +152,12 @@ def _auth(value: object, info: ValidationInfo) -> tuple[str, ...] | Path:
 class SmtpSection(Section):
     """[[smtp]]: a listener for SMTP (RFC 5321) or LMTP (RFC 2033)."""
 
-    listen: Listen
+    listen: ListenOrInherited
     protocol: Literal["smtp", "lmtp"] = "smtp"
     trusted: tuple[TrustedNetwork, ...] = _LOOPBACK
+    proxy: tuple[TrustedNetwork, ...] = ()  # hops that begin with a PROXY header
+    banner_delay: Moment = 0.3  # not for trusted peers
+    bare_newlines: Literal["refuse", "keep"] = "refuse"  # of peers that are not trusted
     tls_cert: CredentialPath | None = None
     tls_key: CredentialPath | None = None
     auth: Annotated[tuple[str, ...] | Path, PlainValidator(_auth)] = Field(

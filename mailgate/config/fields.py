@@ -34,6 +34,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x1f\x7f]+@[^\s@]+")
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+_FD_NAME = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _SIZE = re.compile(r"(\d+)\s*(B|[KMG]i?B)?", re.IGNORECASE)
 _FACTORS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _DURATION = re.compile(r"(\d+)\s*([smhd])")
@@ -42,12 +43,18 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host and a TCP port to listen on; port 0 takes any free one."""
+    """A host and a TCP port to listen on; port 0 takes any free one.
+
+    With `inherited` a listening socket of that name comes from the service manager instead.
+    """
 
     host: str
     port: int
+    inherited: str = ""
 
     def __str__(self) -> str:
+        if self.inherited:
+            return f"fd:{self.inherited}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -121,6 +128,15 @@ def _endpoint(value: object) -> Endpoint:
     if match is None or int(match[2]) > 65535:
         raise wrong("is not host:port", 'write one like "127.0.0.1:2525" or "[::1]:2525"')
     return Endpoint(match[1].strip("[]") or "0.0.0.0", int(match[2]))  # noqa: S104 - as written
+
+
+def _endpoint_or_inherited(value: object) -> Endpoint:
+    if not isinstance(value, str) or not value.startswith("fd:"):
+        return _endpoint(value)
+    name = value.removeprefix("fd:")
+    if not _FD_NAME.fullmatch(name):
+        raise wrong("names no socket", 'write one like "fd:smtp", its FileDescriptorName=')
+    return Endpoint("", 0, name)
 
 
 def _endpoint_or_none(value: object) -> Endpoint | None:
@@ -216,12 +232,13 @@ TimeZone = Annotated[str, AfterValidator(_timezone)]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Tag = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_-]{0,19})?$")]
 _AS_TEXT = PlainSerializer(lambda listen: str(listen or ""), return_type=str)
-Listen = Annotated[Endpoint, PlainValidator(_endpoint), _AS_TEXT]
+ListenOrInherited = Annotated[Endpoint, PlainValidator(_endpoint_or_inherited), _AS_TEXT]
 ListenOrNone = Annotated[Endpoint | None, PlainValidator(_endpoint_or_none), _AS_TEXT]
 TrustedNetwork = Annotated[Network, PlainValidator(_network)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Count = Annotated[StrictInt, Field(ge=0)]
 Positive = Annotated[StrictInt, Field(ge=1)]
+Moment = Annotated[float, Field(strict=True, ge=0, le=10)]  # seconds
 Size = Annotated[StrictInt, BeforeValidator(_size), Field(ge=1)]
 Duration = Annotated[timedelta, PlainValidator(_duration)]
 ConfigPath = Annotated[Path, PlainValidator(path_of)]

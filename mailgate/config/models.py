@@ -123,8 +123,13 @@ class LimitsSection(Section):
 
     max_size: Size = 25 << 20  # octets of one mail
     recipients: Positive = 100  # of one SMTP transaction
-    connections: Positive = 500
+    connections: Positive = 500  # to one listener, as all the following
     connections_per_ip: Positive = 20
+    commands: Positive = 1000  # in one session since its last accepted mail
+    errors: Positive = 20  # replies of 4xx and 5xx in one session
+    idle_seconds: Positive = 300
+    min_rate: Count = 500  # octets a second
+    memory: Size = 256 << 20  # octets of all mails under way
     parse_seconds: Positive = 5
     parse_memory: Size = 512 << 20  # octets
     max_cc: Count = 10  # CC addresses taken over from one mail

@@ -23,6 +23,7 @@ _EXAMPLES = {
 _WORDS: Mapping[str, tuple[str, str]] = {
     "string_type": ("is not text", 'write it in quotes: "..."'),
     "int_type": ("is not a whole number", "write a number without quotes"),
+    "float_type": ("is not a number", "write a number without quotes"),
     "bool_type": ("is neither true nor false", "write true or false, without quotes"),
     "tuple_type": ("is not a list", 'write a list: ["...", "..."]'),
     "mapping_type": ("is not a table", "write it as a [table] of its own"),
