@@ -11,6 +11,8 @@ import json
 import logging
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -78,6 +80,18 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
     # aiosmtpd logs every command here; at INFO that costs a tenth of the accept rate and
     # writes addresses into the journal twice.
     logging.getLogger("mail.log").setLevel(logging.WARNING)
+
+
+@contextmanager
+def troubles_on_stderr() -> Iterator[None]:
+    """For one command at a terminal: errors are shown, and then logging is as it was before."""
+    before = (_log.handlers[:], _log.level, _log.propagate)
+    configure(level=logging.ERROR)
+    try:
+        yield
+    finally:
+        _log.handlers[:], level, _log.propagate = before
+        _log.setLevel(level)
 
 
 # --- the way of a mail in ----------------------------------------------------------------

@@ -2,6 +2,43 @@
 
 from __future__ import annotations
 
-from mailgate.cli.app import main
+import sys
+import traceback
+from collections.abc import Sequence
 
-__all__ = ["main"]
+TEMPFAIL = 75  # EX_TEMPFAIL of sysexits(3): the MTA keeps the mail and tries again
+OPTIONS_WITH_VALUE = ("--config",)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; what went wrong is said on stderr.
+
+    `deliver` ends in 0 or 75, whatever happens: a mail that an MTA hands us must never bounce
+    because of our option, our configuration, our bug or our half-finished upgrade.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    if command_of(words) != "deliver":
+        return _run(words)
+    try:
+        return TEMPFAIL if _run(words) else 0
+    except BaseException:
+        traceback.print_exc()
+        return TEMPFAIL
+
+
+def command_of(words: Sequence[str]) -> str:
+    """The first word that is neither a global option nor the value of one."""
+    rest = iter(words)
+    for word in rest:
+        if word in OPTIONS_WITH_VALUE:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+def _run(words: Sequence[str]) -> int:
+    # Only here, so that an installation that cannot even be imported counts as trouble as well.
+    from mailgate.cli.app import run
+
+    return run(words)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-import click
 import typer
 
-from mailgate.cli import mails, operate, outboxes, quarantines, tickets
+from mailgate import journal
+from mailgate.cli import TEMPFAIL, mails, operate, outboxes, quarantines, tickets
 from mailgate.cli.house import STATE, Failure
 from mailgate.config import ConfigError
 from store.database import Unavailable, WrongSchema
@@ -40,7 +39,10 @@ app.add_typer(operate.templates_app, name="templates")
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"mailgate {version('mailgate')}")
+        try:
+            typer.echo(f"mailgate {version('mailgate')}")
+        except PackageNotFoundError:
+            typer.echo("mailgate, run from a checkout")
         raise typer.Exit
 
 
@@ -58,42 +60,39 @@ def options(
 
 
 def hoist(argv: Sequence[str]) -> list[str]:
-    """Move the global options to the front, so that they may be written anywhere before `--`."""
+    """Move the global options to the front, so that they may be written anywhere before `--`.
+
+    Raises Failure when --config stands without its file.
+    """
     front: list[str] = []
     rest: list[str] = []
     words = iter(argv)
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word == "--json":
+        elif word == "--json" or word.startswith("--config="):
             front.append(word)
         elif word == "--config":
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
-        elif word.startswith("--config="):
-            front.append(word)
+            file = next(words, "")
+            if not file:
+                raise Failure("--config needs the name of a file", 2)
+            front += [word, file]
         else:
             rest.append(word)
     return front + rest
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status; what went wrong is said on stderr."""
+def run(words: Sequence[str]) -> int:
+    """Run one command and return its exit status; expected trouble is said in a line."""
     try:
-        result = app(hoist(sys.argv[1:] if argv is None else argv), standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        typer.echo("stopped", err=True)
-        return 130
+        with journal.troubles_on_stderr():
+            app(hoist(words), prog_name="mailgate")
+    except SystemExit as end:  # Typer's way to end; it has said what was wrong with the words
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (ConfigError, Failure, WrongSchema) as error:
         typer.echo(str(error), err=True)
         return getattr(error, "status", 1)
     except Unavailable as error:
         typer.echo(f"the database cannot be used: {error}", err=True)
-        return 75
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); that is no error of ours.
-        sys.stderr.close()
-        return 0
+        return TEMPFAIL
+    return 0

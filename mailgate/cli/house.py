@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,9 @@ import typer
 from mailgate.apply import Desk
 from mailgate.assembly import instance_of, make_desk, ready_database
 from mailgate.config import Config, find, load
-from store.database import Database
+from store.blobs import BlobMissing
+from store.database import Database, Tx
+from store.inbox import Settled
 
 
 class Failure(Exception):
@@ -86,6 +89,22 @@ def print_table(rows: Iterable[Mapping[str, object]], empty: str) -> None:
 
 def one_line(value: object) -> str:
     """A value for a terminal: no control characters, at most 70 columns."""
-    text = "" if value is None else str(value)
-    clean = "".join(c if c.isprintable() else " " for c in text)
+    clean = printable("" if value is None else str(value)).replace("\t", " ")
     return clean if len(clean) <= 70 else clean[:69] + "…"
+
+
+def printable(line: str) -> str:
+    """A line of a stranger's words, unable to steer a terminal; tabs stay."""
+    return "".join(c if c.isprintable() or c == "\t" else " " for c in line)
+
+
+def write_bytes(tx: Tx, row: Settled) -> None:
+    """The exact bytes of a mail to stdout. Raises Failure when they are gone."""
+    try:
+        data = tx.blobs.get(row.digest)
+    except BlobMissing as error:
+        raise Failure(
+            f"the bytes of mail {row.id} are missing: restore them from a backup"
+        ) from error
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mailgate.assembly import make_parsers
 from mailgate.cli import shapes
+from mailgate.cli.fields import LAST_ID
 from mailgate.cli.house import (
     STATE,
     Failure,
@@ -26,6 +28,8 @@ from mailgate.cli.house import (
     one_line,
     print_json,
     print_table,
+    printable,
+    write_bytes,
 )
 from mailgate.core import screen
 from mailgate.core.mail import Envelope
@@ -38,14 +42,18 @@ from mailgate.sources import archive, pipe
 from mailgate.worker import Worker
 from store.database import Database, Tx
 from store.inbox import Settled
+from store.outbox import OutboxRow
 from store.stats import Imbalance
 
 BATCH = 50  # mails of an import in one commit
-DEADLINE = 300  # seconds for `deliver`; MTAs give a pipe 1000 (Postfix) or more
+DEADLINE = 300  # seconds until `deliver` has committed; MTAs give a pipe 1000 (Postfix) or more
 PATIENCE = 120.0  # seconds that --json waits for the outcome of one batch
 
-PATHS = typer.Argument(..., metavar="PATH...", help="mbox, Maildir, folder of .eml, .eml file.")
-MAIL_FILE = typer.Argument(..., metavar="FILE", help="A mail; - is stdin.")
+PATHS = typer.Argument(
+    ..., metavar="PATH...", help="An mbox, a Maildir, a folder with .eml files below it, a file."
+)
+MAIL_FILE = typer.Argument(..., metavar="FILE", help="A file with one mail; - is stdin.")
+MAIL = typer.Argument(..., metavar="ID", help="Inbound id as `ledger` counts them, or Message-ID.")
 RCPT = typer.Option([], "--rcpt", metavar="A", help="Envelope recipient; may be given repeatedly.")
 
 
@@ -64,15 +72,16 @@ def deliver(
     rcpt: list[str] = RCPT,
 ) -> None:
     """Take one mail from stdin; exits 0 when it is committed, else 75 (try again later)."""
-    with _deadline(DEADLINE):
+    with _deadline(DEADLINE) as no_more:
         data = sys.stdin.buffer.read()
         if not data.strip():
-            raise Failure("there is no mail on stdin", pipe.TEMPFAIL)
+            raise Failure("there is no mail on stdin")
         one = pipe.from_pipe(data, sender=sender, recipients=rcpt, now=datetime.now(UTC))
         with house() as home:
             [(inbound, _new)] = commit(home.database, [one])
+            no_more()
             if STATE.json:
-                _print_outcomes(home, [inbound])
+                _tell_outcome(home, inbound)
 
 
 def import_(
@@ -88,19 +97,21 @@ def import_(
         found = list(archive.items(paths))
     except OSError as error:
         raise Failure(str(error)) from error
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    fresh = 0
     with house() as home, _parsers(home) as parsers, _progress(len(found)) as advance:
         worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
         for start in range(0, len(found), BATCH):
-            for row in _take(home, worker, found[start : start + BATCH], live=live):
-                outcome = row.outcome.value if row.outcome else "waiting"
-                counts[outcome] = counts.get(outcome, 0) + 1
+            new, rows = _take(home, worker, found[start : start + BATCH], live=live)
+            fresh += new
+            for row in rows:
+                counts[row.outcome.value if row.outcome else "waiting"] += 1
                 if STATE.json:
                     print_json(shapes.mail_line(row))
                 advance()
     if not STATE.json:
         total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-        typer.echo(f"{len(found)} mails: {total or 'nothing to do'}")
+        typer.echo(f"{len(found)} mails, {fresh} new: {total or 'nothing to do'}")
 
 
 def parse(file: Path = MAIL_FILE) -> None:
@@ -125,12 +136,12 @@ def parse(file: Path = MAIL_FILE) -> None:
             typer.echo(f"{key:<12}{one_line(shown)}")
     for a in mail.attachments:
         typer.echo(f"{'attachment':<12}{a.filename} ({a.content_type}, {a.size} octets)")
-    typer.echo(f"\n{mail.visible or mail.text}")
+    typer.echo("")
+    for line in (mail.visible or mail.text).splitlines():
+        typer.echo(printable(line))
 
 
-def explain(
-    inbound: str = typer.Argument(..., metavar="ID", help="Inbound id or <Message-ID>."),
-) -> None:
+def explain(inbound: str = MAIL) -> None:
     """Say what became of a mail, each step with its reason, and who was written to."""
     with database_only() as database, database.reading() as tx:
         rows = _find(tx, inbound)
@@ -154,18 +165,13 @@ def explain(
                 }
             )
         else:
-            _print_explained(row)
+            _print_explained(row, sent[row.id])
 
 
-def raw(
-    inbound: str = typer.Argument(..., metavar="ID", help="Inbound id or <Message-ID>."),
-) -> None:
+def raw(inbound: str = MAIL) -> None:
     """Print the exact bytes of a mail as it was taken."""
     with database_only() as database, database.reading() as tx:
-        row = _find(tx, inbound)[0]
-        data = tx.blobs.get(row.digest)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+        write_bytes(tx, _find(tx, inbound)[0])
 
 
 def ledger(
@@ -213,18 +219,26 @@ def _verdict(wrong: Sequence[Imbalance], accepted: int) -> None:
 
 def _take(
     home: House, worker: Worker, batch: Sequence[archive.Item], *, live: bool
-) -> list[Settled]:
+) -> tuple[int, list[Settled]]:
+    """Commit and settle a batch; returns how many are new, and the row of each."""
     now = datetime.now(UTC)
     mails = [archive.inbound(item, item.read(), live=live, now=now) for item in batch]
-    ids = [inbound for inbound, _new in commit(home.database, mails)]
-    return _settled(home.database, worker, ids)
+    taken = commit(home.database, mails)
+    rows = _settled(home.database, worker, [inbound for inbound, _new in taken])
+    return sum(new for _inbound, new in taken), rows
 
 
-def _print_outcomes(home: House, ids: Sequence[int]) -> None:
-    with _parsers(home) as parsers:
-        worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
-        for row in _settled(home.database, worker, ids):
+def _tell_outcome(home: House, inbound: int) -> None:
+    """Print what became of a committed mail. No trouble here may make the MTA send it again."""
+    try:
+        with _parsers(home) as parsers:
+            worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
+            [row] = _settled(home.database, worker, [inbound])
             print_json(shapes.mail_line(row))
+    except BrokenPipeError:
+        sys.stdout = None  # or the interpreter fails on it once more, with a status of its own
+    except Exception as error:
+        typer.echo(f"mail {inbound} is committed; its outcome cannot be told: {error}", err=True)
 
 
 def _settled(database: Database, worker: Worker, ids: Sequence[int]) -> list[Settled]:
@@ -264,16 +278,16 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _deadline(seconds: int) -> Iterator[None]:
-    """End before the MTA's own limit does, with a status that makes it try again."""
+def _deadline(seconds: int) -> Iterator[Callable[[], object]]:
+    """End before the MTA's own limit does; what it yields ends the deadline."""
 
     def late(_signal: int, _frame: FrameType | None) -> None:
-        raise Failure(f"not committed within {seconds} s", pipe.TEMPFAIL)
+        raise Failure(f"not committed within {seconds} s")
 
     before = signal.signal(signal.SIGALRM, late)
     signal.alarm(seconds)
     try:
-        yield
+        yield lambda: signal.alarm(0)
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
@@ -282,13 +296,13 @@ def _deadline(seconds: int) -> Iterator[None]:
 def _find(tx: Tx, name: str) -> list[Settled]:
     rows: list[Settled] = []
     if name.isdecimal():
-        row = tx.inbox.get(int(name))
+        row = tx.inbox.get(int(name)) if int(name) <= LAST_ID else None
         rows = [row] if row else []
     else:
         wanted = name if name.startswith("<") else f"<{name}>"
         rows = list(reversed(tx.inbox.find(message_id=wanted)))
     if not rows:
-        raise Failure(f"no mail {name} was ever taken; `mailgate ledger` shows what was")
+        raise Failure(f"no mail {one_line(name)} was ever taken; `mailgate ledger` counts what was")
     return rows
 
 
@@ -299,12 +313,14 @@ def _read(file: Path) -> bytes:
         raise Failure(f"{file}: {error.strerror}") from error
 
 
-def _print_explained(row: Settled) -> None:
+def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
     outcome = row.outcome.value if row.outcome else "waiting"
     ticket = f" #{row.ticket}" if row.ticket else ""
     typer.echo(f"mail {row.id}: {outcome}{ticket}: {row.reason or 'not decided yet'}")
     sender = "null sender" if row.envelope.mail_from == "" else row.envelope.mail_from
+    original = row.duplicate_of
     facts = {
+        "duplicate": f"of mail {original}; see `mailgate explain {original}`" if original else "",
         "source": row.source,
         "received": shapes.stamp(row.received),
         "settled": shapes.stamp(row.settled),
@@ -315,4 +331,7 @@ def _print_explained(row: Settled) -> None:
         if value:
             typer.echo(f"  {key:<11}{one_line(value)}")
     for step in row.trace:
-        typer.echo(f"  {step.step:<11}{one_line(step.verdict)}: {one_line(step.reason)}")
+        typer.echo(f"  {step.step:<11}{printable(step.verdict)}: {printable(step.reason)}")
+    for mail in sent:
+        for copy in mail.recipients:
+            typer.echo(f"  {'outbox':<11}{mail.id} {mail.notice} to {copy.address}: {copy.state}")

@@ -17,9 +17,11 @@ from mailgate.cli.house import (
     configuration,
     database_only,
     house,
+    one_line,
     print_json,
     print_table,
 )
+from mailgate.cli.outboxes import PAUSED
 from mailgate.config import Config, ConfigError, Problem, find, starter, warnings
 from mailgate.core import rules
 from mailgate.core.decision import Notice
@@ -31,8 +33,11 @@ from mailgate.parsing import Parsers
 from mailgate.render import SAMPLES, Renderer
 from store.migrations import HEAD
 
-FOLDER = typer.Argument(..., metavar="DIR", help="A folder; it is made if need be.")
-MAIL_FILE = typer.Argument(..., metavar="FILE.eml", help="A mail to try the rules on.")
+FOLDER = typer.Argument(
+    ..., metavar="DIR", help="A folder for config.toml, rules.yaml, and later the data."
+)
+MAIL_FILE = typer.Argument(..., metavar="FILE.eml", help="A mail to try the rules on; - is stdin.")
+REPLY = typer.Option(False, "--reply", help="As if it answered on a ticket that exists.")
 
 rules_app = typer.Typer(help="Check rules.yaml, or try it on a mail.", no_args_is_help=True)
 templates_app = typer.Typer(help="Check or preview mail templates.", no_args_is_help=True)
@@ -47,9 +52,14 @@ def register(app: typer.Typer) -> None:
 def init(folder: Path = FOLDER) -> None:
     """Write a config.toml and a rules.yaml that run unchanged."""
     written = starter(folder)
+    if STATE.json:
+        print_json({"written": [str(path) for path in written]})
+        return
     for path in written:
         typer.echo(f"wrote {path}")
-    typer.echo(f"next: mailgate --config {written[0]} check, then: ... serve")
+    typer.echo(f"now change what is marked CHANGE in {written[0]}, then run")
+    for command in ("check", "serve"):
+        typer.echo(f"  mailgate --config {written[0]} {command}")
 
 
 def check() -> None:
@@ -113,12 +123,14 @@ def status() -> None:
     with database_only() as database, database.reading() as tx:
         depths, health = tx.stats.depths(), tx.sources.health()
         by_status = tx.stats.tickets_by("status")
+        paused = tx.setting(PAUSED) == "1"
     shape = {
         "inbox": {"waiting": depths.inbox, "oldest": shapes.stamp(depths.inbox_oldest)},
         "outbox": {
             "waiting": depths.outbox,
             "oldest": shapes.stamp(depths.outbox_oldest),
             "failed": depths.outbox_failed,
+            "paused": paused,
         },
         "quarantined": depths.quarantined,
         "tickets": by_status,
@@ -137,12 +149,15 @@ def status() -> None:
         print_json(shape)
         return
     typer.echo(f"inbox       {depths.inbox} waiting, {depths.quarantined} in quarantine")
-    typer.echo(f"outbox      {depths.outbox} waiting, {depths.outbox_failed} failed")
+    stopped = ", PAUSED (`mailgate outbox resume`)" if paused else ""
+    typer.echo(f"outbox      {depths.outbox} waiting, {depths.outbox_failed} failed{stopped}")
     counts = ", ".join(f"{count} {name}" for name, count in by_status.items())
     typer.echo(f"tickets     {counts or 'none'}")
     for h in health:
         word = "ok" if h.ok else "FAILING"
-        typer.echo(f"source      {h.name}: {word}, last success {shapes.stamp(h.last_success)}")
+        last = shapes.stamp(h.last_success) or "never"
+        detail = "" if h.ok or not h.detail else f": {one_line(h.detail)}"
+        typer.echo(f"source      {h.name}: {word}, last success {last}{detail}")
 
 
 def demo() -> None:
@@ -157,11 +172,14 @@ def rules_check() -> None:
     """Check rules.yaml against the configuration."""
     with house() as home:
         count = len(home.desk.policy.rules)
-    typer.echo(f"ok: {count} rules")
+    if STATE.json:
+        print_json({"ok": True, "rules": count})
+    else:
+        typer.echo(f"ok: {count} rules")
 
 
 @rules_app.command("test")
-def rules_test(file: Path = MAIL_FILE, reply: bool = typer.Option(False, "--reply")) -> None:
+def rules_test(file: Path = MAIL_FILE, reply: bool = REPLY) -> None:
     """Show what each rule says of a mail; nothing is stored or sent."""
     config = configuration()
     policy = make_desk(config, "test").policy
@@ -192,13 +210,16 @@ def templates_check() -> None:
     """Render every notice in every language with plain and hostile values."""
     config = configuration()
     languages = _check_templates(config)
-    typer.echo(f"ok: every notice in {', '.join(languages)}")
+    if STATE.json:
+        print_json({"ok": True, "languages": list(languages)})
+    else:
+        typer.echo(f"ok: every notice in {', '.join(languages)}")
 
 
 @templates_app.command("preview")
 def templates_preview(
-    notice: str = typer.Argument(..., help="Such as confirmation or closure."),
-    language: str = typer.Option("en", help="ISO 639-1."),
+    notice: str = typer.Argument(..., metavar="NOTICE", help="Such as confirmation or closure."),
+    language: str = typer.Option("en", metavar="L", help="Such as es (ISO 639-1)."),
     html: bool = typer.Option(False, "--html", help="Print the HTML part."),
 ) -> None:
     """Print a notice made with sample values."""

@@ -7,23 +7,30 @@ from datetime import UTC, datetime
 import typer
 
 from mailgate.cli import shapes
+from mailgate.cli.fields import LIMIT, row_number
 from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table
 
-app = typer.Typer(help="See, retry, cancel, pause outgoing mail.", no_args_is_help=True)
+app = typer.Typer(help="See, retry, cancel or pause outgoing mail.", no_args_is_help=True)
 
 PAUSED = "outbox.paused"
-IDS = typer.Argument(None, metavar="ID...", help="Outbox ids, as `outbox list` shows them.")
+IDS = typer.Argument(
+    None, metavar="ID...", parser=row_number, help="Outbox ids, as `outbox list` shows them."
+)
+TICKET = typer.Option(None, metavar="N", parser=row_number, help="Only mail of this ticket.")
+OUTBOX_ID = typer.Argument(
+    ..., metavar="ID", parser=row_number, help="The outbox id, as `outbox list` shows it."
+)
 
 
 @app.command("list")
 def list_(
-    ticket: int = typer.Option(0, help="Only mail of this ticket."),
+    ticket: int = TICKET,
     unfinished: bool = typer.Option(False, "--unfinished", help="Only what is not sent yet."),
-    limit: int = typer.Option(100, help="At most so many, the newest."),
+    limit: int = LIMIT,
 ) -> None:
     """List outgoing mail with the state of each recipient's copy."""
     with database_only() as database, database.reading() as tx:
-        rows = tx.outbox.list(ticket=ticket or None, unfinished=unfinished, limit=limit)
+        rows = tx.outbox.list(ticket=ticket, unfinished=unfinished, limit=limit)
         paused = tx.setting(PAUSED) == "1"
     if STATE.json:
         for row in rows:
@@ -48,7 +55,7 @@ def list_(
 
 
 @app.command()
-def show(outbox_id: int = typer.Argument(..., metavar="ID")) -> None:
+def show(outbox_id: int = OUTBOX_ID) -> None:
     """Show one mail as it goes over the wire to its first recipient."""
     with database_only() as database, database.reading() as tx:
         rows = tx.outbox.list(ids=[outbox_id])
@@ -66,7 +73,7 @@ def retry(
     ids: list[int] = IDS,
     everything: bool = typer.Option(False, "--all", help="All that is not sent."),
 ) -> None:
-    """Make copies that are waiting, failed or cancelled due now."""
+    """Try again now what waits or failed; what was cancelled stays cancelled."""
     with database_only() as database, database.transaction() as tx:
         wanted = ids or ([r.id for r in tx.outbox.list(unfinished=True)] if everything else [])
         if not wanted:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import typer
 
 from mailgate.cli import shapes
-from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table
+from mailgate.cli.fields import row_number
+from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, write_bytes
 from mailgate.core.decision import Outcome
+from store.database import Tx
 from store.ticket_rows import Event
 
-app = typer.Typer(help="See and release mail that was set aside.", no_args_is_help=True)
+app = typer.Typer(help="See, release or drop mail that was set aside.", no_args_is_help=True)
 
-IDS = typer.Argument(..., metavar="ID...", help="Inbound ids, as `quarantine list` shows them.")
+ID = typer.Argument(
+    ..., metavar="ID", parser=row_number, help="The inbound id, as `quarantine list` shows it."
+)
+DROPPED = "dropped by an operator"
+IDS = typer.Argument(
+    ...,
+    metavar="ID...",
+    parser=row_number,
+    help="Inbound ids, as `quarantine list` shows them.",
+)
 
 
 @app.command("list")
@@ -34,28 +45,42 @@ def list_() -> None:
 
 
 @app.command()
-def show(inbound: int = typer.Argument(..., metavar="ID")) -> None:
+def show(inbound: int = ID) -> None:
     """Print the exact bytes of a mail in quarantine."""
     with database_only() as database, database.reading() as tx:
         row = tx.inbox.get(inbound)
         if row is None or row.outcome is not Outcome.QUARANTINED:
             raise Failure(f"mail {inbound} is not in quarantine")
-        data = tx.blobs.get(row.digest)
-    sys.stdout.buffer.write(data)
+        write_bytes(tx, row)
 
 
 @app.command()
 def release(ids: list[int] = IDS) -> None:
     """Let the worker try again with the code and rules of today."""
-    now = datetime.now(UTC)
+    _each(ids, "released", lambda tx, inbound, now: tx.inbox.reopen(inbound, now))
+    if not STATE.json:
+        typer.echo("a running daemon takes what was released at once, else the next one does")
+
+
+@app.command()
+def drop(ids: list[int] = IDS) -> None:
+    """Settle mail as ignored: it makes no ticket, and its bytes are kept."""
+    _each(ids, "dropped", lambda tx, inbound, now: tx.inbox.drop(inbound, DROPPED, now))
+
+
+def _each(ids: Sequence[int], done: str, act: Callable[[Tx, int, datetime], bool]) -> None:
+    """Do it to all of these mails, with an event for each, or to none."""
+    now, wanted = datetime.now(UTC), list(dict.fromkeys(ids))
     with database_only() as database, database.transaction() as tx:
-        for inbound in ids:
-            if not tx.inbox.reopen(inbound, now):
-                raise Failure(f"mail {inbound} is not in quarantine; nothing was released")
+        strange = [inbound for inbound in wanted if not act(tx, inbound, now)]
+        if strange:
+            which = ", ".join(map(str, strange))
+            raise Failure(f"not in quarantine: {which}; nothing was {done}")
+        for inbound in wanted:
             tx.tickets.record(
-                Event(at=now, actor="command line", kind="released", data={}, inbox=inbound)
+                Event(at=now, actor="command line", kind=done, data={}, inbox=inbound)
             )
     if STATE.json:
-        print_json({"released": ids})
+        print_json({done: wanted})
     else:
-        typer.echo(f"released {', '.join(map(str, ids))}; a running daemon takes them at once")
+        typer.echo(f"{done}: {', '.join(map(str, wanted))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import make_msgid
 
@@ -11,6 +12,7 @@ import typer
 
 from mailgate.apply import Cause, apply
 from mailgate.cli import shapes
+from mailgate.cli.fields import LIMIT, row_number
 from mailgate.cli.house import (
     STATE,
     Failure,
@@ -20,6 +22,7 @@ from mailgate.cli.house import (
     one_line,
     print_json,
     print_table,
+    printable,
 )
 from mailgate.core import audience
 from mailgate.core.audience import Happening
@@ -34,7 +37,9 @@ from store.ticket_rows import Message, TicketRow
 
 app = typer.Typer(help="See and change tickets.", no_args_is_help=True)
 
-NUMBER = typer.Argument(..., metavar="N", help="The ticket's number.")
+NUMBER = typer.Argument(
+    ..., metavar="N", parser=row_number, help="The ticket's number, such as 1042."
+)
 AS = typer.Option("", "--as", metavar="ADDRESS", help="The agent in whose name this is done.")
 CHANGES = typer.Argument(..., metavar="K=V...", help="Fields: " + ", ".join(FIELDS) + ".")
 TEXT = typer.Option("", "--message", "-m", metavar="TEXT", help="The words; else from stdin.")
@@ -45,7 +50,7 @@ def list_(
     status: str = typer.Option("", help="Only tickets of this status."),
     queue: str = typer.Option("", help="Only tickets of this queue."),
     assignee: str = typer.Option("", help="Only tickets of this agent."),
-    limit: int = typer.Option(100, help="At most so many."),
+    limit: int = LIMIT,
 ) -> None:
     """List tickets, the last changed first."""
     with database_only() as database, database.reading() as tx:
@@ -84,10 +89,9 @@ def set_(
     agent: str = AS,
 ) -> None:
     """Change fields of a ticket; requester and CC are told of a new status or assignment."""
-    pairs = dict(_pair(change) for change in changes)
     with house() as home:
-        _change(home, number, pairs, agent)
-    typer.echo(f"#{number}: {', '.join(f'{k}={v}' for k, v in pairs.items())}")
+        changed = _change(home, number, changes, agent)
+    _done(number, "changed" if changed else "was like that already", changed)
 
 
 @app.command()
@@ -98,9 +102,11 @@ def close(
 ) -> None:
     """Close a ticket and tell requester and CC."""
     with house() as home:
-        pairs = {"status": home.desk.policy.life.closed}
-        _change(home, number, {"resolution": resolution, **pairs} if resolution else pairs, agent)
-    typer.echo(f"#{number} is closed")
+        changes = [f"status={home.desk.policy.life.closed}"]
+        if resolution:
+            changes.append(f"resolution={resolution}")
+        changed = _change(home, number, changes, agent)
+    _done(number, "closed" if changed else "was closed already", changed)
 
 
 @app.command()
@@ -109,7 +115,7 @@ def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     with house() as home:
         author = _agent(home, agent, needed=True)
         _say(home, number, text, author, public=True)
-    typer.echo(f"#{number}: the answer is in the outbox")
+    _done(number, "answered; `mailgate outbox list` shows how the mail fares")
 
 
 @app.command()
@@ -117,7 +123,7 @@ def note(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     """Add an internal note; it never leaves the house."""
     with house() as home:
         _say(home, number, text, _agent(home, agent, needed=False), public=False)
-    typer.echo(f"#{number}: noted")
+    _done(number, "noted, for agents only")
 
 
 def _get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
@@ -127,11 +133,24 @@ def _get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
     return row
 
 
-def _pair(change: str) -> tuple[str, str]:
-    key, equals, value = change.partition("=")
-    if not equals or not key:
-        raise Failure(f"{change!r} is no change: write one such as status=open", 2)
-    return key, value
+def _done(number: int, what: str, changed: Mapping[str, str | None] | None = None) -> None:
+    if STATE.json:
+        print_json({"ticket": number, "changed": changed or {}})
+        return
+    detail = ", ".join(f"{field}={value or ''}" for field, value in (changed or {}).items())
+    typer.echo(f"#{number} {what}" + (f": {detail}" if detail else ""))
+
+
+def _pairs(changes: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The fields to change, and what is wrong with those that are none."""
+    split = [(change, *change.partition("=")) for change in changes]
+    wrong = [
+        f"{c!r} is no change: write one such as status=open"
+        for c, k, e, _ in split
+        if not (k and e)
+    ]
+    pairs = {key: value for _, key, equals, value in split if key and equals}
+    return pairs, wrong
 
 
 def _agent(home: House, address: str, *, needed: bool) -> Agent | None:
@@ -149,16 +168,21 @@ def _agent(home: House, address: str, *, needed: bool) -> Agent | None:
     return None
 
 
-def _change(home: House, number: int, pairs: dict[str, str], address: str) -> None:
+def _change(
+    home: House, number: int, changes: Sequence[str], address: str
+) -> dict[str, str | None]:
+    """Change a ticket; returns the fields that are different now."""
     agent = _agent(home, address, needed=False)
+    pairs, wrong = _pairs(changes)
     actor = agent.address if agent else "command line"
     with home.database.transaction() as tx:
         ticket = _get(tx, number, lock=True).view
         change = plan_change(ticket, pairs, home.desk.policy, actor=actor)
-        if change.problems:
-            raise Failure("\n".join(change.problems), 2)
+        if wrong or change.problems:
+            raise Failure("\n".join([*wrong, *change.problems]), 2)
         cause = Cause(now=datetime.now(UTC), actor=actor, by_agent=True)
         apply(tx, change.effects, cause, home.desk, number)
+    return {e.field: e.value for e in change.effects if isinstance(e, SetField)}
 
 
 def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> None:
@@ -228,8 +252,9 @@ def _print_ticket(row: TicketRow) -> None:
 
 def _print_message(message: Message) -> None:
     shape = shapes.message(message)
-    typer.echo(f"\n{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {one_line(shape['from'])}")
+    sender = one_line(shape["from"]) or "command line"
+    typer.echo(f"\n{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {sender}")
     for line in (message.visible or message.text).splitlines():
-        typer.echo(f"  | {''.join(c if c.isprintable() or c == chr(9) else ' ' for c in line)}")
+        typer.echo(f"  | {printable(line)}")
     for file in message.attachments:
         typer.echo(f"  + {file.filename} ({file.content_type}, {file.size} octets)")

@@ -12,8 +12,6 @@ from uuid import uuid4
 
 from mailgate.core.mail import Envelope, Inbound
 
-TEMPFAIL = 75  # EX_TEMPFAIL of sysexits(3)
-
 
 def from_pipe(
     raw: bytes, *, sender: str | None, recipients: Sequence[str], now: datetime
