@@ -9,6 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+MAX_HEAD = 512 * 1024  # octets; a longer block is not split, its mail is too complex to parse
 # Headers that hops on our side put on a mail: they differ between two deliveries of one mail.
 _TRANSPORT = frozenset(
     {
@@ -49,18 +50,19 @@ def _end_of_head(raw: bytes) -> int:
 
 def _fields(head: bytes) -> list[bytes]:
     """Header fields with their folded lines; from the first line that is none, all is one."""
-    out: list[bytes] = []
+    out: list[list[bytes]] = []
     lines = head.replace(b"\r\n", b"\n").split(b"\n")
     for at, line in enumerate(lines):
         if at == 0 and line.startswith(b"From "):
             continue
         if line and not _FIELD.match(line):
-            return [*out, b"\n".join(lines[at:])]
+            out.append(lines[at:])
+            break
         if line[:1] in (b" ", b"\t") and out:
-            out[-1] += b"\n" + line
+            out[-1].append(line)
         else:
-            out.append(line)
-    return out
+            out.append([line])
+    return [b"\n".join(field) for field in out]
 
 
 def _name(field: bytes) -> bytes:
@@ -71,15 +73,18 @@ def peek(raw: bytes) -> Peek:
     """Message-ID and fingerprint of a mail.
 
     The fingerprint covers every octet of the mail with CRLF read as LF, save the headers of
-    transport. Two mails that differ in the body or in any other header never share it.
+    transport (of a block beyond MAX_HEAD these too). Two mails that differ in the body or in any
+    other header never share it.
     """
     end = _end_of_head(raw)
-    fields = [(_name(field), field) for field in _fields(raw[:end])]
+    fields = [(_name(field), field) for field in _fields(raw[: min(end, MAX_HEAD)])]
+    found = _ID.search(next((field for name, field in fields if name == b"message-id"), b""))
+    if end > MAX_HEAD:
+        end, fields = 0, []
     kept = b"\n".join(field for name, field in fields if not _is_transport(name))
     # The head's digest goes first, so that no octet can move between head and body.
     whole = hashlib.sha256(hashlib.sha256(kept).digest())
     whole.update(raw[end:].replace(b"\r\n", b"\n"))
-    found = _ID.search(next((field for name, field in fields if name == b"message-id"), b""))
     return Peek(
         message_id=found[0].decode("ascii", "replace") if found else "",
         fingerprint=whole.hexdigest(),

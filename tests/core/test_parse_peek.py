@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailgate.core.peek import peek
+from mailgate.core.peek import MAX_HEAD, peek
 
 MAIL = b"From: a@acme.test\r\nMessage-ID:\r\n <1@acme.test>\r\nSubject: x\r\n\r\nHello\r\n"
 
@@ -51,6 +51,22 @@ def test_everything_else_counts() -> None:
         )
     }
     assert len(seen) == 9
+
+
+def test_a_head_of_four_million_folds_is_read_once() -> None:  # P3
+    # Found by fuzzing: adding each folded line to its header took minutes, before the 250.
+    head = b"Message-ID: <1@acme.test>\r\nSubject: x\r\n" + b" y\r\n" * 4_000_000
+    seen = peek(head + b"\r\nHello")
+    assert seen.message_id == "<1@acme.test>"
+    assert seen.fingerprint == peek((head + b"\r\nHello").replace(b"\r\n", b"\n")).fingerprint
+    assert seen.fingerprint != peek(head + b" y\r\n\r\nHello").fingerprint
+
+
+def test_a_head_beyond_the_limit_keeps_even_its_transport() -> None:  # P3
+    filler = b"X-A: " + b"y" * MAX_HEAD + b"\r\n"
+    seen = peek(b"Received: one\r\n" + filler + MAIL)
+    assert seen.fingerprint != peek(b"Received: two\r\n" + filler + MAIL).fingerprint
+    assert seen.message_id == ""
 
 
 @settings(max_examples=300)
