@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.compose import NoticeContext, compose
 from mailgate.core.decision import (
     AddParticipant,
@@ -166,6 +166,7 @@ class _Run:
             self.tx.clocks.stop(self.number, AUTOCLOSE)
 
     def _bounce(self, effect: RecordBounce) -> None:
+        crash.point("dsn.match")
         for report in effect.reports:
             self._event(
                 "bounce",
@@ -192,6 +193,7 @@ class _Run:
                 self._queue(Notify(notice=effect.notice, to=to, left_out=effect.left_out))
 
     def _queue(self, effect: Notify) -> None:
+        crash.point("out.render")
         context = self._context(effect)
         try:
             mail = compose(effect.notice, context, self.desk.renderer, self.desk.policy)

@@ -6,19 +6,21 @@ Many deliveries share one commit: whatever piles up while one commit runs goes i
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.core.mail import Envelope, Inbound
 from mailgate.core.peek import peek
-from store.database import Database, Unavailable
+from store.database import CommitUnknown, Database, Unavailable
 from store.inbox import Arrival
 
 MAX_GROUP = 200  # deliveries in one commit
 MAX_GROUP_BYTES = 32 * 1024 * 1024
+FIND_OUT = 10.0  # seconds to find out whether a commit without an answer has happened
 
 
 class Closed(Exception):
@@ -34,10 +36,33 @@ def commit(database: Database, deliveries: Sequence[Inbound]) -> list[tuple[int,
     with database.transaction() as tx:
         digests = tx.blobs.put_many([d.raw for d in deliveries], now)
         arrivals = [_arrival(d, digest) for d, digest in zip(deliveries, digests, strict=True)]
+        crash.point("in.row_insert")
         taken = tx.inbox.add_many(arrivals)
         for source in sorted({a.source for a in arrivals if a.live}):
             tx.sources.report(source, ok=True, detail="", now=now)
-        return taken
+        crash.point("in.before_commit")
+    crash.point("in.after_commit")
+    return taken
+
+
+def commit_surely(database: Database, deliveries: Sequence[Inbound]) -> list[tuple[int, bool]]:
+    """As `commit`, but a lost answer to COMMIT is no end: the source keys tell what is there.
+
+    Committing again changes nothing where the first time has worked, and asks again for at most
+    FIND_OUT seconds. Raises as `commit` does.
+    """
+    try:
+        return commit(database, deliveries)
+    except CommitUnknown as error:
+        lost = error
+    until = time.monotonic() + FIND_OUT
+    while True:
+        try:
+            return commit(database, deliveries)
+        except Unavailable:
+            if time.monotonic() > until:
+                raise lost from None
+            time.sleep(0.2)
 
 
 def _arrival(inbound: Inbound, digest: str) -> Arrival:
@@ -121,7 +146,7 @@ class Intake:
 
     def _commit(self, group: list[tuple[Inbound, Future[int]]]) -> None:
         try:
-            taken = commit(self._database, [inbound for inbound, _ in group])
+            taken = commit_surely(self._database, [inbound for inbound, _ in group])
         except (Unavailable, OSError) as error:
             journal.trouble(what="intake", error=error, deliveries=len(group))
             _refuse(group, error)

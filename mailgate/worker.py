@@ -16,7 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.apply import Cause, Desk, apply
 from mailgate.core import thread
 from mailgate.core.decide import Delivery, decide, quarantine
@@ -78,9 +78,9 @@ class Worker:
         while not stop.is_set():
             try:
                 busy = self.step()
-            except Unavailable as error:
+            except (Unavailable, OSError) as error:
+                # The claims stay ours for a while: what was not settled is settled next.
                 journal.trouble(what="worker", error=error)
-                self._jobs.clear()
                 stop.wait(1.0)
                 continue
             if not busy:
@@ -89,12 +89,17 @@ class Worker:
         self.hand_back()
 
     def step(self, only: Collection[int] | None = None) -> bool:
-        """Settle some mail; False when none is due. Raises Unavailable."""
+        """Settle some mail; False when none is due. Raises Unavailable, or OSError (the disk)."""
         if len(self._jobs) <= WINDOW // 2:
             self._claim(only)
         if not self._jobs:
             return False
-        self._settle(self._group())
+        group = self._group()
+        try:
+            self._settle(group)
+        except (Unavailable, OSError):
+            self._jobs.extendleft(reversed(group))
+            raise
         return True
 
     def drain(self, only: Collection[int] | None = None) -> None:
@@ -116,7 +121,10 @@ class Worker:
         now = self.clock()
         with self.database.transaction() as tx:
             claimed = tx.inbox.claim(now, WINDOW - len(self._jobs), LEASE, only=only)
+        if claimed:
+            crash.point("work.claim")
         missing: list[Waiting] = []
+        unread: list[tuple[Waiting, OSError]] = []
         with self.database.reading() as tx:
             for waiting in claimed:
                 try:
@@ -124,10 +132,15 @@ class Worker:
                 except BlobMissing:
                     missing.append(waiting)
                     continue
+                except OSError as error:
+                    unread.append((waiting, error))
+                    continue
                 parsing = self.parsers.submit(raw, self.desk.policy.languages)
                 self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
         for waiting in missing:
-            self._set_aside(waiting, "its bytes are missing from the blob folder")
+            self._set_aside(waiting, "its bytes are missing from the blob folder, or damaged")
+        for waiting, error in unread:
+            self._failed(waiting, error)
 
     def _group(self) -> list[_Job]:
         """The next mail, and on SQLite those behind it that have been parsed already."""
@@ -140,6 +153,8 @@ class Worker:
 
     def _settle(self, jobs: Sequence[_Job]) -> None:
         mails = [mail for job in jobs if (mail := self._read(job))]
+        if mails:
+            crash.point("work.parsed")
         while mails:
             mails = mails[self._together(mails) :]
 
@@ -170,7 +185,7 @@ class Worker:
         """Settle mails in one transaction, the first of them at least; returns how many."""
         try:
             settled = self._in_one_transaction(mails)
-        except Unavailable:
+        except (Unavailable, OSError):  # the disk of the blob folder says nothing about a mail
             raise
         except Exception as error:
             if len(mails) == 1:
@@ -191,6 +206,8 @@ class Worker:
                 settled.append(self._settle_in(tx, mail))
                 if time.monotonic() > until:
                     break
+            crash.point("work.before_commit")
+        crash.point("work.after_commit")
         return settled
 
     def _settle_in(self, tx: Tx, read: _Read) -> _Settled | None:
@@ -216,7 +233,9 @@ class Worker:
         policy, waiting, mail = self.desk.policy, read.waiting, read.mail
         duplicate_of = _duplicate_of(tx, waiting)
         facts = tx.facts.gather(thread.keys(mail, policy), duplicate_of=duplicate_of)
+        crash.point("work.thread")
         decision = decide(mail, _delivery(waiting), facts, policy)
+        crash.point("work.rules")
         author = _author(mail, self.desk)
         cause = Cause(
             now=now if waiting.live else waiting.received,
@@ -276,6 +295,8 @@ def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
     A mail from the network is the same when all but its trace headers is the same; an import
     is history, where only equal bytes are the same mail.
     """
+    if crash.weakened("dedupe"):
+        return None
     if waiting.source.startswith("import"):
         return tx.inbox.first_with(waiting.digest, waiting.fingerprint, waiting.id)
     return tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mailgate import crash
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.mailer.route import News
 from store.database import Database, Tx
@@ -51,13 +52,17 @@ class Copies:
     def take(self, now: datetime) -> Queued | None:
         """Claim the copy that has been due longest."""
         with self._database.transaction() as tx:
-            return self._claim(tx, now)
+            copy = self._claim(tx, now)
+        if copy:
+            crash.point("out.mark_sending")
+        return copy
 
     def settle(
         self, result: Result, news: Sequence[News], now: datetime, *, take_next: bool
     ) -> Queued | None:
         """Write a result, and claim the next copy in the same transaction."""
         with self._database.transaction() as tx:
+            crash.point("out.before_mark_sent")
             for item in news:
                 name = f"relay {item.name}"
                 tx.sources.report(name, ok=item.ok, detail=item.detail, now=now)
@@ -65,10 +70,14 @@ class Copies:
                 tx.outbox.release([result.copy], now, now)
             else:
                 _record(tx, result.copy, result.attempt, result.fate)
-            return self._claim(tx, now) if take_next else None
+            copy = self._claim(tx, now) if take_next else None
+        crash.point("out.after_mark_sent")
+        return copy
 
     def _claim(self, tx: Tx, now: datetime) -> Queued | None:
         claimed = [] if _paused(tx) else tx.outbox.claim_due(now, 1, self._lease)
+        if claimed:
+            crash.point("out.claim")
         return claimed[0] if claimed else None
 
 

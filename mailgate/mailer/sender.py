@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.core.retry import Schedule, is_permanent, judge
 from mailgate.mailer.copies import Copies, Result
@@ -252,6 +252,7 @@ class Mailer:
                 continue
             if down:
                 route.take_slot()  # the slot taken for this copy was that of the first route
+            crash.point("out.connected")
             try:
                 reply = await flight.session.deliver(flight.copy)
             finally:

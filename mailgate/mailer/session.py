@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 
+from mailgate import crash
 from store.outbox import Queued
 
 _PIECE = 64 * 1024  # octets handed to the transport at a time
@@ -149,11 +150,14 @@ class Session:
         missing = self._missing(copy)
         if missing:
             return missing
+        crash.point("out.mail")
         answer = await self._command(b"MAIL FROM:", copy.mail_from, *self._options(copy))
         if not _good(answer):
             return Reply(code=answer.code, text=answer.message, about_us=True)
+        crash.point("out.rcpt")
         answer = await self._command(b"RCPT TO:", copy.address)
         if _good(answer):
+            crash.point("out.data")
             answer = await self._client.execute_command(b"DATA", timeout=self._timeout)
             if answer.code == 354:
                 answer = await self._data(wire(copy.data))
@@ -176,9 +180,13 @@ class Session:
             protocol.write(data[at : at + _PIECE])
             while transport.get_write_buffer_size() > _PIECE:
                 await asyncio.sleep(0.005)
+        crash.point("out.before_dot")
         self.dotted = True
         protocol.write(data[last:] + b".\r\n")
-        return await protocol.read_response()
+        crash.point("out.after_dot")
+        answer = await protocol.read_response()
+        crash.point("out.got_250")
+        return answer
 
     def _missing(self, copy: Queued) -> Reply | None:
         """What keeps this copy from being sent through this relay at all."""

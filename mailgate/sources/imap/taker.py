@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from datetime import UTC, datetime
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.core.mail import Envelope, Inbound
 from mailgate.intake import Closed
 from mailgate.sources.imap.session import (
@@ -164,12 +164,15 @@ class Taker:
         for uid in portion:
             if uid not in bodies and (body := self._one(session, folder, uid)):
                 bodies[uid] = body
+        crash.point("imap.after_fetch")
         taken = self._commit(session, folder, bodies)
+        crash.point("imap.after_commit")
         self._cursors.save(
             self._settings.key, Cursor(uidvalidity=folder.uidvalidity, last_uid=max(portion))
         )
         if taken and self._settings.processed and folder.writable:
             self._move(session, taken, self._settings.processed)
+            crash.point("imap.after_store")
 
     def _commit(self, session: Session, folder: Selected, bodies: dict[int, bytes]) -> list[int]:
         """Submit mails and wait; returns the committed UIDs, the others are set aside.
