@@ -139,8 +139,8 @@ class Worker:
                 self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
         for waiting in missing:
             self._set_aside(waiting, "its bytes are missing from the blob folder, or damaged")
-        for waiting, error in unread:
-            self._failed(waiting, error)
+        for waiting, trouble in unread:
+            self._failed(waiting, trouble)
 
     def _group(self) -> list[_Job]:
         """The next mail, and on SQLite those behind it that have been parsed already."""

@@ -146,7 +146,7 @@ class Mailer:
                     if copy:
                         return copy
                     failures, wait = 0, await self._until_due()
-                except Unavailable as error:
+                except (Unavailable, OSError) as error:  # OSError: of the blob folder
                     journal.trouble(what="mailer cannot read the outbox", error=error)
                     failures, wait = failures + 1, min(0.5 * 2**failures, 15.0)
             with suppress(TimeoutError):
@@ -272,7 +272,7 @@ class Mailer:
         """
         news = self._take_news()
         retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
+            retry=retry_if_exception_type((Unavailable, OSError)),
             wait=wait_exponential(multiplier=0.05, max=1),
             stop=lambda _state: _now() > min(lease_ends, self._end),
             before_sleep=self._not_written,
@@ -283,7 +283,7 @@ class Mailer:
         copy: Queued | None = None
         try:
             copy = await retrying(asyncio.to_thread, lambda: write(self._clock()))
-        except Unavailable as error:
+        except (Unavailable, OSError) as error:
             self._lost(result, error)
         else:
             self._tell(result)
@@ -305,7 +305,7 @@ class Mailer:
             error = state.outcome.exception() or "no reason given"
             journal.trouble(what="mailer stands still: a result cannot be written", error=error)
 
-    def _lost(self, result: Result, error: Unavailable) -> None:
+    def _lost(self, result: Result, error: Exception) -> None:
         said = f"{result.attempt.code} {result.attempt.text}" if result.attempt else "not tried"
         journal.trouble(
             what="a result was never written",
