@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.cli import TEMPFAIL, mails, operate, outboxes, quarantines, tickets
 from mailgate.cli.house import STATE, Failure
 from mailgate.config import ConfigError
-from store.database import Unavailable, WrongSchema
+from store.database import Unavailable, WeakDurability, WrongSchema
 
 EPILOG = (
     "Every command takes --config FILE and --json, before or after its name. "
@@ -85,11 +86,12 @@ def hoist(argv: Sequence[str]) -> list[str]:
 def run(words: Sequence[str]) -> int:
     """Run one command and return its exit status; expected trouble is said in a line."""
     try:
+        crash.arm(os.environ)
         with journal.troubles_on_stderr():
             app(hoist(words), prog_name="mailgate")
     except SystemExit as end:  # Typer's way to end; it has said what was wrong with the words
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except (ConfigError, Failure, WrongSchema) as error:
+    except (ConfigError, Failure, WrongSchema, WeakDurability, crash.BadPlan) as error:
         typer.echo(str(error), err=True)
         return getattr(error, "status", 1)
     except Unavailable as error:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mailgate import crash
 from mailgate.assembly import make_parsers
 from mailgate.cli import shapes
 from mailgate.cli.fields import LAST_ID
@@ -34,7 +35,7 @@ from mailgate.cli.house import (
 from mailgate.core import screen
 from mailgate.core.mail import Envelope
 from mailgate.core.policy import Policy
-from mailgate.intake import commit
+from mailgate.intake import commit, commit_surely
 from mailgate.parsing import Parsers
 from mailgate.render import Renderer, safe_html
 from mailgate.resources import resource
@@ -78,8 +79,9 @@ def deliver(
             raise Failure("there is no mail on stdin")
         one = pipe.from_pipe(data, sender=sender, recipients=rcpt, now=datetime.now(UTC))
         with house() as home:
-            [(inbound, _new)] = commit(home.database, [one])
+            [(inbound, _new)] = commit_surely(home.database, [one])
             no_more()
+            crash.point("pipe.before_exit")
             if STATE.json:
                 _tell_outcome(home, inbound)
 
@@ -176,11 +178,16 @@ def raw(inbound: str = MAIL) -> None:
 
 def ledger(
     check: bool = typer.Option(False, "--check", help="Exit 1 unless everything adds up."),
+    deep: bool = typer.Option(
+        False, "--deep", help="With --check: read all bytes there are and compare their digests."
+    ),
 ) -> None:
     """Show, per day and source, how many mails were taken and how each one ended."""
     with database_only() as database, database.reading() as tx:
         lines = tx.stats.ledger()
-        wrong = tx.stats.imbalances() if check else []
+        wrong = tx.stats.imbalances() if check or deep else []
+        if deep:
+            wrong += [Imbalance(what=f"blob {d}", detail=why) for d, why in tx.blobs.faults()]
     for line in lines if STATE.json else ():
         print_json(
             {
@@ -204,7 +211,7 @@ def ledger(
             for line in lines
         ]
         print_table(rows, "no mail was taken yet")
-    if check:
+    if check or deep:
         _verdict(wrong, sum(line.accepted for line in lines))
 
 
