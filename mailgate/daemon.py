@@ -7,15 +7,18 @@ and mailer finish the mail in hand and give the rest back, the web goes last. Un
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import BinaryIO
 
-from mailgate import journal
+from mailgate import activation, journal
 from mailgate.assembly import (
     imap,
     instance_of,
@@ -85,6 +88,7 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = _Threads(stop=threading.Event(), failed=self._fail)
         self._listeners: list[Listener] = []
+        self._lock: BinaryIO | None = None
         self.web: WebServer | None = None
 
     async def run(self) -> int:
@@ -92,6 +96,7 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._ended.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         self._alone()
         intake = Intake(self.database, self._worker_wake.set)
         try:
@@ -104,12 +109,49 @@ class Daemon:
         return 1 if self._failed else 0
 
     def _alone(self) -> None:
-        """On SQLite nobody else holds claims: those of a process that died are given back."""
-        if self.database.sqlite:
-            with self.database.transaction() as tx:
-                tx.inbox.release_all(datetime.now(UTC))
+        """On SQLite one daemon serves; the claims of one that died are given back.
+
+        Raises OSError when another one is running.
+        """
+        file = self.database.engine.url.database
+        if not self.database.sqlite or not file:
+            return
+        self._lock = open(f"{file}.lock", "wb")  # noqa: SIM115 - held until the end
+        try:
+            # A record lock: unlike flock(2) it does not live on in a child of ours.
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OSError(f"another mailgate serves {file}; SQLite is for one") from error
+        with self.database.transaction() as tx:
+            tx.inbox.release_all(datetime.now(UTC))
 
     async def _start(self, intake: Intake) -> None:
+        """Ports first: where one is taken, nothing else has begun to work."""
+        await self._start_listeners(intake)
+        await self._start_web()
+        self._start_threads(intake)
+
+    async def _start_listeners(self, intake: Intake) -> None:
+        sockets = activation.inherited()
+        for section in self.config.smtp:
+            settings, name = listener(section, self.config), section.listen.inherited
+            one = Listener(settings, accepts_for(self.desk.policy), intake.submit)
+            with _naming(f"{settings.protocol} listener at {section.listen}"):
+                await one.start(activation.take(sockets, name) if name else ())
+            self._listeners.append(one)
+            report(self.database, settings.name, True, "listening")
+        for name in sockets:
+            journal.trouble(what="sockets", error=f"no [[smtp]] listens at fd:{name}")
+
+    def _reload(self) -> None:
+        """SIGHUP: read certificates and logins again; where they are broken the old ones stay."""
+        for section, one in zip(self.config.smtp, self._listeners, strict=False):
+            try:
+                one.renew(listener(section, self.config))
+            except (OSError, ValueError) as error:
+                journal.trouble(what="reload", error=error, source=one.settings.name)
+
+    def _start_threads(self, intake: Intake) -> None:
         config, stop = self.config, self._threads.stop
         worker = Worker(
             database=self.database,
@@ -122,12 +164,6 @@ class Daemon:
         self._threads.start("worker", lambda: worker.run(stop, self._worker_wake))
         self._threads.start("mailer", lambda: mailer.run(stop, self._mailer_wake))
         self._threads.start("timers", lambda: timers.run(stop))
-        for section in config.smtp:
-            settings = listener(section, config)
-            one = Listener(settings, accepts_for(self.desk.policy), intake.submit)
-            await one.start()
-            self._listeners.append(one)
-            report(self.database, settings.name, True, "listening")
         cursors = DatabaseCursors(self.database, _holder())
         for account in config.imap:
             source = ImapSource(
@@ -137,7 +173,6 @@ class Daemon:
                 health=lambda name, ok, detail: report(self.database, f"imap {name}", ok, detail),
             )
             self._threads.start(f"imap {account.label}", lambda s=source: s.run(stop))  # type: ignore[misc]
-        await self._start_web()
 
     async def _start_web(self) -> None:
         config = self.config
@@ -152,7 +187,8 @@ class Daemon:
             sources=source_names(config),
         )
         self.web = WebServer(app, config.web.listen.host, config.web.listen.port)
-        await self.web.start()
+        with _naming(f"web at {config.web.listen}"):
+            await self.web.start()
 
     async def _until_ended(self) -> None:
         every = watchdog_seconds()
@@ -180,6 +216,8 @@ class Daemon:
             await self.web.stop()
         await asyncio.to_thread(self.parsers.close)
         self.database.close()
+        if self._lock is not None:
+            self._lock.close()
         journal.stopped(what="mailgate", why=self._failed and f"{self._failed} failed")
 
 
@@ -202,6 +240,15 @@ def report(database: Database, name: str, ok: bool, detail: str) -> None:
             tx.sources.report(name, ok=ok, detail=detail, now=datetime.now(UTC))
     except Unavailable as error:
         journal.trouble(what="health", error=error, source=name)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say which part of the configuration an OSError is about."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{what}: {error.strerror or error}") from error
 
 
 def _holder() -> str:

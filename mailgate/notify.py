@@ -7,14 +7,20 @@ import socket
 
 
 def notify(state: str) -> bool:
-    """Send a state such as "READY=1" to systemd; False when nobody listens."""
+    """Send a state such as "READY=1" to systemd; False when nobody listens.
+
+    A manager that is not to be reached is its trouble: mail goes on.
+    """
     path = os.environ.get("NOTIFY_SOCKET", "")
     if not path:
         return False
     address = f"\0{path[1:]}" if path.startswith("@") else path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-        channel.connect(address)
-        channel.sendall(state.encode())
+        try:
+            channel.connect(address)
+            channel.sendall(state.encode())
+        except OSError:
+            return False
     return True
 
 
