@@ -162,6 +162,11 @@ def stopped(*, what: str, why: str = "") -> None:
     emit(logging.INFO, "stopped", what, what=what, why=why)
 
 
+def renewed(*, what: str, where: str = "") -> None:
+    """A part of the daemon took up changed files while it ran."""
+    emit(logging.INFO, "renewed", what, what=what, where=where)
+
+
 def trouble(*, what: str, error: BaseException | str, **fields: Field) -> None:
     """Something failed and will be tried again, or was set aside; an operator may want to look."""
     text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"

@@ -115,7 +115,7 @@ def test_docs_know_every_room() -> None:
 def test_the_unit_runs_the_program_that_the_docs_install() -> None:
     unit = (ROOT / "systemd" / "mailgate.service").read_text()
     program = "/opt/mailgate/bin/mailgate"
-    assert set(re.findall(r"^Exec\w+=(\S+)", unit, re.MULTILINE)) == {program}
+    assert set(re.findall(r"^ExecStart\w*=(\S+)", unit, re.MULTILINE)) == {program}
     assert program in (ROOT / "docs" / "operating.md").read_text()
 
 

@@ -8,9 +8,11 @@ recognising it is the worker's business.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
 from mailgate import journal
@@ -43,7 +45,7 @@ class Listener:
         self.settings = settings
         self.accepts = accepts
         self._submit = submit
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._connections: set[Connection] = set()
         self._nets: dict[Connection, str] = {}
         self._per_net: Counter[str] = Counter()
@@ -55,28 +57,53 @@ class Listener:
     @property
     def port(self) -> int:
         """The TCP port, also where the settings left the choice to the system."""
-        if self._server is None or not self._server.sockets:
-            return self.settings.port
-        return int(self._server.sockets[0].getsockname()[1])
+        for server in self._servers:
+            for one in server.sockets:
+                return int(one.getsockname()[1])
+        return self.settings.port
 
-    async def start(self) -> None:
-        """Listen. Raises OSError when the address cannot be had."""
+    async def start(self, inherited: Sequence[socket.socket] = ()) -> None:
+        """Listen, on `inherited` sockets if there are any instead of on host and port.
+
+        Raises OSError when the address cannot be had.
+        """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Session(self, loop), self.settings.host, self.settings.port, backlog=_BACKLOG
-        )
-        where = f"{self.settings.host}:{self.port}"
-        journal.started(what=f"{self.settings.protocol} listener", where=where)
+        host, port = self.settings.host, self.settings.port
+
+        def session() -> Session:
+            return Session(self, loop)
+
+        for one in inherited:
+            server = await loop.create_server(session, sock=one, backlog=_BACKLOG)
+            self._servers.append(server)
+        if not inherited:
+            server = await loop.create_server(session, host, port, backlog=_BACKLOG)
+            self._servers.append(server)
+        journal.started(what=self._what, where=self._where())
+
+    @property
+    def _what(self) -> str:
+        return f"{self.settings.protocol} listener"
+
+    def _where(self) -> str:
+        bound = [one.getsockname() for server in self._servers for one in server.sockets]
+        return " ".join(f"[{a[0]}]:{a[1]}" if ":" in a[0] else f"{a[0]}:{a[1]}" for a in bound)
+
+    def renew(self, settings: ListenerSettings) -> None:
+        """Take the certificate and the logins of `settings` for sessions that begin from now on."""
+        self.settings = replace(self.settings, tls=settings.tls, verify=settings.verify)
+        journal.renewed(what=self._what, where=self._where())
 
     async def stop(self, grace: float) -> None:
         """Stop listening, let mails under way be answered, and close, within `grace` seconds.
 
         A mail whose commit has begun may still become an inbox row after that.
         """
-        if self._server is None:
+        if not self._servers:
             return
         # Not wait_closed(): since Python 3.12 it waits for every client to leave.
-        self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in tuple(self._connections):
             connection.retire()
         last_steps = min(_LAST_STEPS, grace / 2)
@@ -85,9 +112,9 @@ class Listener:
         for connection in tuple(self._connections):
             connection.abort()
         await self._wait_until_empty(last_steps)
-        self._server = None
+        self._servers = []
         why = f"{cut} connections cut" if cut else ""
-        journal.stopped(what=f"{self.settings.protocol} listener", why=why)
+        journal.stopped(what=self._what, why=why)
 
     async def _wait_until_empty(self, seconds: float) -> None:
         try:

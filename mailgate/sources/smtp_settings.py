@@ -96,10 +96,10 @@ def plain_ip(ip: str) -> str:
 def server_tls(cert: Path, key: Path) -> ssl.SSLContext:
     """Make the TLS side of a listener: PEM files, TLS 1.2 or later.
 
-    Loading a new chain into the returned context renews the certificate for later sessions.
-    Raises OSError (ssl.SSLError is one) when a file is missing, or the two do not fit.
+    Raises OSError (ssl.SSLError is one) when a file is missing, the two do not fit, or the key
+    is encrypted: nobody is there to be asked for its password.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert, key)
+    context.load_cert_chain(cert, key, password="")
     return context
