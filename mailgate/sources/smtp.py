@@ -15,13 +15,14 @@ from concurrent.futures import Future
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.core.mail import Inbound
-from mailgate.sources.smtp_connection import Connection
+from mailgate.sources.smtp_connection import FULL, TAKEN, TROUBLE, Connection
 from mailgate.sources.smtp_guesses import Guesses
 from mailgate.sources.smtp_session import Session
 from mailgate.sources.smtp_settings import Limits, ListenerSettings, Wire, server_tls
 from mailgate.sources.smtp_wire import Refused
+from store.database import no_room
 
 __all__ = ["Limits", "Listener", "ListenerSettings", "Submit", "Wire", "server_tls"]
 
@@ -49,7 +50,7 @@ class Listener:
         self._connections: set[Connection] = set()
         self._nets: dict[Connection, str] = {}
         self._per_net: Counter[str] = Counter()
-        self._commits: set[asyncio.Task[bool]] = set()
+        self._commits: set[asyncio.Task[str]] = set()
         self._held = 0
         self._changed = asyncio.Event()
         self._guesses = Guesses(settings.limits)
@@ -159,38 +160,44 @@ class Listener:
         self._held += octets
         return self._held <= self.settings.limits.memory
 
-    def commit(self, mail: Inbound) -> asyncio.Task[bool]:
-        """Hand a mail to intake in a task of its own, which outlives the connection."""
+    def commit(self, mail: Inbound) -> asyncio.Task[str]:
+        """Hand a mail to intake in a task of its own, which outlives the connection.
+
+        The task gives the reply.
+        """
         task = asyncio.get_running_loop().create_task(self._commit(mail))
         self._commits.add(task)
         task.add_done_callback(self._committed)
         return task
 
-    def _committed(self, task: asyncio.Task[bool]) -> None:
+    def _committed(self, task: asyncio.Task[str]) -> None:
         self._commits.discard(task)
         self._changed.set()
 
-    async def _commit(self, mail: Inbound) -> bool:
+    async def _commit(self, mail: Inbound) -> str:
         try:
             future = self._submit(mail)
         except Exception as error:
             journal.trouble(what="commit", error=error, source=mail.source)
-            return self._deferred(mail)
+            return self._deferred(mail, error)
         try:
             # The shield keeps a loop that shuts down from cancelling intake's own future.
-            await asyncio.shield(asyncio.wrap_future(future))
+            waited = asyncio.wrap_future(future)
+            await (waited if crash.weakened("shield") else asyncio.shield(waited))
         except asyncio.CancelledError:
             if not future.cancelled():
                 raise
             return self._deferred(mail)
-        except Exception:
+        except Exception as error:
             # Whatever it was, intake has journalled it once for the whole group.
-            return self._deferred(mail)
-        return True
+            return self._deferred(mail, error)
+        return TAKEN
 
-    def _deferred(self, mail: Inbound) -> bool:
-        journal.deferred(source=mail.source, why="no stable storage", peer=mail.envelope.peer)
-        return False
+    def _deferred(self, mail: Inbound, error: Exception | None = None) -> str:
+        full = error is not None and no_room(error)
+        why = "no room" if full else "no stable storage"
+        journal.deferred(source=mail.source, why=why, peer=mail.envelope.peer)
+        return FULL if full else TROUBLE
 
     async def login(self, ip: str, login: str, password: str) -> bool:
         """Judge one SMTP AUTH attempt in a thread, after the wait that earlier failures cost.
