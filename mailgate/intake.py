@@ -130,18 +130,24 @@ class Intake:
         self._thread.join()
 
     def _run(self) -> None:
-        while group := self._next_group():
-            self._commit(group)
+        while (group := self._next_group()) is not None:
+            if group:
+                self._commit(group)
 
-    def _next_group(self) -> list[tuple[Inbound, Future[int]]]:
+    def _next_group(self) -> list[tuple[Inbound, Future[int]]] | None:
+        """What waits, empty if all of it was taken back; None at the end."""
         with self._changed:
             while not self._waiting and not self._closing:
                 self._changed.wait()
+            if not self._waiting:
+                return None
             group: list[tuple[Inbound, Future[int]]] = []
             size = 0
             while self._waiting and len(group) < MAX_GROUP and size < MAX_GROUP_BYTES:
-                group.append(self._waiting.popleft())
-                size += len(group[-1][0].raw)
+                inbound, future = self._waiting.popleft()
+                if future.set_running_or_notify_cancel():  # from here on nobody can take it back
+                    group.append((inbound, future))
+                    size += len(inbound.raw)
             return group
 
     def _commit(self, group: list[tuple[Inbound, Future[int]]]) -> None:

@@ -13,12 +13,14 @@ from typing import Protocol
 
 from aiosmtpd.smtp import SMTP, TLSSetupException
 
-from mailgate import journal
+from mailgate import crash, journal
 from mailgate.core.mail import Inbound
 from mailgate.sources.smtp_proxy import NotProxied, read_header
 from mailgate.sources.smtp_settings import ListenerSettings, Wire, plain_ip
 from mailgate.sources.smtp_wire import Refused
 
+TAKEN = "250 2.0.0 Taken"
+FULL = "452 4.3.1 No room for it now, please try again later"
 TROUBLE = "451 4.3.0 Temporary trouble, please try again later"
 _CROWDED = "421 4.7.0 Too many connections, please try again later"
 BLOCK = 64 * 1024
@@ -48,8 +50,8 @@ class Door(Protocol):
     def hold(self, octets: int) -> bool:
         """Count octets of mail kept in memory (or given back); False when that is too much."""
 
-    def commit(self, mail: Inbound) -> asyncio.Task[bool]:
-        """Hand a mail over; the task tells if it is on stable storage."""
+    def commit(self, mail: Inbound) -> asyncio.Task[str]:
+        """Hand a mail over; the task gives the reply: TAKEN once it is on stable storage."""
 
     async def login(self, ip: str, login: str, password: str) -> bool:
         """Judge one SMTP AUTH attempt. Raises Refused after too many failures."""
@@ -129,7 +131,7 @@ class Connection(SMTP):
         if not self._admitted:
             return False
         asyncio.StreamReaderProtocol.eof_received(self)
-        return self._tls_protocol is None
+        return self._tls_protocol is None and not crash.weakened("shield")
 
     def _timeout_cb(self) -> None:
         if self.in_mail:

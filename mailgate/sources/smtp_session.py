@@ -8,8 +8,9 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from mailgate import crash
 from mailgate.core.mail import Envelope, Inbound
-from mailgate.sources.smtp_connection import BLOCK, TROUBLE, Connection, Door
+from mailgate.sources.smtp_connection import BLOCK, TAKEN, TROUBLE, Connection, Door
 from mailgate.sources.smtp_settings import Wire
 from mailgate.sources.smtp_wire import Content, Path, Refused, has_bare_newline, read_path
 
@@ -218,7 +219,9 @@ class Session(Connection):
         times = len(self._transaction.rcpt_tos) if settings.protocol is Wire.LMTP else 1
         self._transaction = Transaction()
         self._reset_timeout()
+        crash.point("in.before_reply")
         await self.push("\r\n".join([reply] * times))
+        crash.point("in.after_reply")
 
     async def _deliver(self, raw: bytes) -> str:
         """Wait for stable storage: only a commit that is known earns a 250."""
@@ -233,14 +236,13 @@ class Session(Connection):
         try:
             async with asyncio.timeout(settings.limits.commit):
                 # The shield keeps a client that hangs up from undoing what intake has begun.
-                kept = await asyncio.shield(task)
+                reply = await (task if crash.weakened("shield") else asyncio.shield(task))
         except TimeoutError:
             self.log_deferred("slow commit")
-            kept = False
-        if not kept:
             return TROUBLE
-        self.commands = 0
-        return "250 2.0.0 Taken"
+        if reply == TAKEN:
+            self.commands = 0
+        return reply
 
     def _inbound(self, raw: bytes) -> Inbound:
         return Inbound(
