@@ -211,7 +211,13 @@ def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
 def _base_subject(subject: str, number: int, policy: Policy) -> str:
     """The subject without this ticket's tags and without "Re:" in front."""
     tags = "|".join(re.escape(tag) for tag in ("", policy.subject_tag, *policy.old_tags))
-    line = header_text(re.sub(rf"\[(?:{tags})#{number}\]", " ", header_text(subject)))
+    # One expression for all tickets: re keeps it, and compiling costs more than replacing.
+    others = re.sub(
+        rf"\[(?:{tags})#([0-9]+)\]",
+        lambda found: " " if found[1] == str(number) else found[0],
+        header_text(subject),
+    )
+    line = header_text(others)
     while (answer := _RE.match(line)) is not None:
         line = line[answer.end() :].strip()
     return line
