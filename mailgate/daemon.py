@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import os
 import signal
 import socket
@@ -36,6 +37,7 @@ from mailgate.notify import notify, watchdog_seconds
 from mailgate.sources.imap import DatabaseCursors, ImapSource
 from mailgate.sources.smtp import Listener
 from mailgate.timers import Timers
+from mailgate.upkeep import BOOKS, Upkeep
 from mailgate.web import WebServer, make_app
 from mailgate.worker import Worker
 from store.database import Database, Unavailable
@@ -124,6 +126,7 @@ class Daemon:
             raise OSError(f"another mailgate serves {file}; SQLite is for one") from error
         with self.database.transaction() as tx:
             tx.inbox.release_all(datetime.now(UTC))
+            tx.outbox.orphaned(datetime.now(UTC))
 
     async def _start(self, intake: Intake) -> None:
         """Ports first: where one is taken, nothing else has begun to work."""
@@ -164,6 +167,8 @@ class Daemon:
         self._threads.start("worker", lambda: worker.run(stop, self._worker_wake))
         self._threads.start("mailer", lambda: mailer.run(stop, self._mailer_wake))
         self._threads.start("timers", lambda: timers.run(stop))
+        upkeep = Upkeep(self.database, functools.partial(report, self.database))
+        self._threads.start("upkeep", lambda: upkeep.run(stop))
         cursors = DatabaseCursors(self.database, _holder())
         for account in config.imap:
             source = ImapSource(
@@ -230,7 +235,7 @@ def source_names(config: Config) -> tuple[str, ...]:
     """The names under which the ways in and out report."""
     listeners = [f"{s.protocol} {s.listen}" for s in config.smtp]
     accounts = [f"imap {account.label}" for account in config.imap]
-    return (*listeners, *accounts, *(f"relay {r.host}:{r.port}" for r in config.relay))
+    return (*listeners, *accounts, *(f"relay {r.host}:{r.port}" for r in config.relay), BOOKS)
 
 
 def report(database: Database, name: str, ok: bool, detail: str) -> None:

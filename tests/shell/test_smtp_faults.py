@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import smtplib
 import socket
 import struct
@@ -18,6 +19,7 @@ from mailgate.core.mail import Inbound
 from mailgate.sources.smtp import Limits, Wire
 from tests.shell.smtp_rig import Rig
 
+FULL = "452 4.3.1 No room for it now, please try again later"
 TROUBLE = "451 4.3.0 Temporary trouble, please try again later"
 
 
@@ -29,7 +31,7 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 
 def raise_now(_mail: Inbound) -> Future[int]:
-    raise OSError(28, "No space left on device", "/var/lib/secret/path")
+    raise OSError(errno.EIO, "Input/output error", "/var/lib/secret/path")
 
 
 def raise_later(_mail: Inbound) -> Future[int]:
@@ -49,6 +51,17 @@ def test_s3_trouble_is_a_fixed_451_and_the_session_goes_on(tmp_path: Path, submi
     with Rig(tmp_path, submit=submit) as rig, rig.ready() as client:  # type: ignore[arg-type]
         client.send(b"x\r\n.\r\n")
         assert client.reply() == [TROUBLE]
+        client.ask("MAIL FROM:<alice@example.com>", "250")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_d3_no_room_is_a_fixed_452_and_the_session_goes_on(tmp_path: Path, number: int) -> None:
+    def full(_mail: Inbound) -> Future[int]:
+        raise OSError(number, "told nobody", "/var/lib/secret/path")
+
+    with Rig(tmp_path, submit=full) as rig, rig.ready() as client:
+        client.send(b"x\r\n.\r\n")
+        assert client.reply() == [FULL]
         client.ask("MAIL FROM:<alice@example.com>", "250")
 
 
