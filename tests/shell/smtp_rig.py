@@ -119,13 +119,13 @@ class Rig:
         self._loop.close()
         self.intake.close()
 
-    def client(self) -> Client:
-        """Connect, without reading the greeting."""
-        return Client(self.port)
+    def client(self, source: str = "") -> Client:
+        """Connect, without reading the greeting; from an address in 127.0.0.0/8 if one is given."""
+        return Client(self.port, source)
 
-    def greeted(self, hello: str = "") -> Client:
+    def greeted(self, hello: str = "", source: str = "") -> Client:
         """Connect and say hello in the listener's protocol."""
-        client = self.client()
+        client = self.client(source)
         client.expect("220")
         verb = "LHLO" if self.settings.protocol is Wire.LMTP else "EHLO"
         client.say(hello or f"{verb} client.example.com")
@@ -145,8 +145,8 @@ class Rig:
 class Client:
     """A blocking socket that speaks lines."""
 
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port: int, source: str = "") -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE, (source, 0))
         self._file = self.socket.makefile("rb")
 
     def send(self, data: bytes) -> None:

@@ -155,7 +155,7 @@ def test_old_tls_is_not_spoken(certificate: tuple[Path, Path]) -> None:
 def test_s12_wrong_logins_get_one_answer_and_end_the_session(
     tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
-    limits = Limits(logins=2)
+    limits = Limits(logins=2, guess_wait=0.0)
     with Rig(
         tmp_path, tls=server_tls(*certificate), verify=Logins(USERS).verify, limits=limits
     ) as rig:
