@@ -30,6 +30,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mailgate.ops import demo_mails as mails
+from mailgate.ops import demo_site
 from mailgate.ops.catching import CatchingRelay
 from store.database import Database
 from store.inbox import Settled
@@ -38,52 +39,6 @@ from store.outbox import OutboxRow
 T = TypeVar("T")
 
 PATIENCE = 30.0  # seconds for each thing that has to happen
-
-_CONFIG = """\
-[helpdesk]
-domain = "example.org"
-name = "Support"
-data_dir = "data"
-
-[[mailbox]]
-address = "support@example.org"
-
-[[agent]]
-address = "ana@example.org"
-name = "Ana"
-
-[[agent]]
-address = "bruno@example.org"
-name = "Bruno"
-
-[[smtp]]
-listen = "127.0.0.1:{smtp}"
-
-[[relay]]
-host = "127.0.0.1"
-port = {relay}
-tls = "none"
-
-[web]
-listen = "127.0.0.1:{web}"
-
-[tickets]
-categories = ["billing", "orders"]
-
-[gate]
-per_address_hour = 20
-"""
-
-_RULES = """\
-rules:
-  - name: invoices
-    when:
-      subject: [invoice, factura, facture]
-    then:
-      category: billing
-      priority: high
-      tag: money
-"""
 
 
 class Failed(Exception):
@@ -164,6 +119,14 @@ class Stage:
 def run(*, as_json: bool, stay: bool) -> int:
     """Play the demo; 0 when everything ended as it should. `stay` waits for Ctrl-C at the end."""
     console = Console(width=None if sys.stdout.isatty() else 150)
+    try:
+        return _perform(console, as_json=as_json, stay=stay)
+    except Failed as error:  # before the curtain: no port, or the daemon did not start
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _perform(console: Console, *, as_json: bool, stay: bool) -> int:
     with _stage(console, quiet=as_json) as stage:
         try:
             _play(stage)
@@ -245,7 +208,7 @@ def _stage(console: Console, *, quiet: bool) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="mailgate-demo-"))
     relay = CatchingRelay(folder / "caught").start()
     smtp, web = _free_port(2525), _free_port(8025)
-    _write_config(folder, smtp=smtp, web=web, relay=relay.port)
+    demo_site.write(folder, smtp=smtp, web=web, relay=relay.port)
     with (folder / "daemon.log").open("wb") as log:
         daemon = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
             [*_mailgate(folder), "serve"], stdout=log, stderr=log
@@ -263,12 +226,6 @@ def _stage(console: Console, *, quiet: bool) -> Iterator[Stage]:
         _end(daemon)
         relay.stop()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _write_config(folder: Path, *, smtp: int, web: int, relay: int) -> None:
-    text = _CONFIG.format(smtp=smtp, web=web, relay=relay)
-    (folder / "config.toml").write_text(text, encoding="utf-8")
-    (folder / "rules.yaml").write_text(_RULES, encoding="utf-8")
 
 
 def _mailgate(folder: Path) -> list[str]:

@@ -52,11 +52,11 @@ address = "support@example.org"
 aliases = ["help@example.org"]
 
 [[agent]]
-address = "ana@example.org"
+address = "ana@example.net"
 name = "Ana"
 
 [[agent]]
-address = "bruno@example.org"
+address = "bruno@example.net"
 name = "Bruno"
 
 [web]
