@@ -20,9 +20,10 @@ from mailgate import crash, journal
 from mailgate.apply import Cause, Desk, apply
 from mailgate.core import thread
 from mailgate.core.decide import Delivery, decide, quarantine
-from mailgate.core.decision import Decision, Outcome
+from mailgate.core.decision import AppendMessage, Decision, Outcome
 from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.people import Author
+from mailgate.core.ticket import MessageKind
 from mailgate.parsing import Parsers, parts_of
 from mailgate.wire import Part
 from store.blobs import BlobMissing
@@ -245,7 +246,7 @@ class Worker:
             author=author,
             parts=read.parts,
             live=waiting.live,
-            by_agent=author.agent is not None and decision.outcome is Outcome.REPLY,
+            by_agent=_spoken_by_agent(decision),
         )
         target = decision.target if isinstance(decision.target, int) else None
         ticket = apply(tx, decision.effects, cause, self.desk, target) or None
@@ -317,6 +318,12 @@ def _author(mail: ParsedMail, desk: Desk) -> Author:
         return Author(address="")
     agent = desk.policy.agent_for(mail.sender.addr)
     return Author(address=mail.sender.addr, name=mail.sender.name, agent=agent)
+
+
+def _spoken_by_agent(decision: Decision) -> bool:
+    """Whether an agent proved to have written it; an agent's address in From alone does not."""
+    words = (e.kind for e in decision.effects if isinstance(e, AppendMessage))
+    return MessageKind.AGENT in words
 
 
 def _part(attachment: Attachment, data: bytes) -> Part:

@@ -16,6 +16,7 @@ from mailgate import journal
 from mailgate import worker as worker_module
 from mailgate.core.decide import quarantine
 from mailgate.core.decision import Outcome
+from mailgate.gate import Caps
 from mailgate.parsing import Parsers
 from mailgate.worker import LEASE, MAX_ATTEMPTS, PARENT_PATIENCE, RETRY_AFTER, Worker
 from store.database import Database
@@ -370,3 +371,17 @@ def test_large_attachments_are_not_passed_on(home: House, monkeypatch: pytest.Mo
         ]
     # Two that are too much together are left out together.
     assert [mail.count(b"Content-Disposition: attachment") for mail in mails] == [1, 0, 0]
+
+
+def test_an_agents_address_that_proved_nothing_escaped_the_caps_for_outsiders(home: House) -> None:
+    """Ana's own request: her answer is a customer's, so the caps for outsiders hold."""
+    home.worker.desk = replace(
+        with_rules(home.desk, rule("again", status="resolved")), caps=Caps(per_address_hour=1)
+    )
+    home.deliver(raw("first", "ana@example.org"))
+    home.settle()
+    home.deliver(raw("again", "ana@example.org", answers="first"))
+    home.settle()
+    with home.database.reading() as tx:
+        withheld = [e.data for e in tx.tickets.events(1001) if e.kind == "withheld"]
+    assert [(d["notice"], d["to"]) for d in withheld] == [("status", "ana@example.org")]
