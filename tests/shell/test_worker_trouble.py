@@ -1,0 +1,101 @@
+"""The worker when the database or the disk goes away between two of its steps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from mailgate import journal
+from mailgate.parsing import Parsers
+from mailgate.worker import LEASE, RETRY_AFTER
+from store.database import Database, Unavailable
+from tests.flows.rig import House
+from tests.shell.worker_rig import Beside, house, outcomes, raw, rows, tickets
+
+
+@pytest.fixture(scope="module")
+def parsers() -> Iterator[Parsers]:
+    """The real pool, for all tests of this file."""
+    pool = Parsers(workers=1, seconds=30)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def home(sqlite_database: Database, parsers: Parsers, tmp_path: Path) -> Iterator[House]:
+    """On SQLite, where somebody else can hold the writer's lock; nobody waits long for it."""
+    event.listen(
+        sqlite_database.engine, "connect", lambda c, _: c.execute("PRAGMA busy_timeout=50")
+    )
+    with house(sqlite_database, parsers, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Database]:
+    """Another process's view of the same file."""
+    found = Database("sqlite", tmp_path / "data")
+    yield found
+    found.close()
+
+
+def test_claims_are_kept_while_the_database_is_away(home: House, other: Database) -> None:
+    """It goes away after the claim; what was claimed is settled next, and no attempt is lost."""
+    ids = [home.deliver(raw(f"m{n}")) for n in range(3)]
+    pool = home.worker.parsers
+    with ExitStack() as lock:
+
+        def take() -> None:
+            lock.enter_context(other.transaction())
+
+        locking = Beside(take)
+        home.worker.parsers = locking
+        try:
+            with pytest.raises(Unavailable):
+                home.worker.step()
+        finally:
+            locking.close()
+    assert outcomes(home.database, ids) == ["waiting"] * 3
+    home.worker.parsers = pool
+    home.settle()
+    assert outcomes(home.database, ids) == ["ticket"] * 3
+    assert {row.attempts for row in rows(home.database, ids)} == {1}
+    assert len(tickets(home.database)) == 3
+
+
+def test_claims_that_cannot_be_given_back_fall_due_by_themselves(
+    home: House, other: Database
+) -> None:
+    ids = [home.deliver(raw(f"m{n}")) for n in range(20)]
+    assert home.worker.step()
+    stop = threading.Event()
+    stop.set()
+    before = journal.COUNTS["trouble", "worker"]
+    with other.transaction():
+        home.worker.run(stop, threading.Event())
+    assert journal.COUNTS["trouble", "worker"] == before + 1
+    home.settle()
+    assert "waiting" in outcomes(home.database, ids)
+    home.now += LEASE
+    home.settle()
+    assert outcomes(home.database, ids) == ["ticket"] * 20
+
+
+def test_a_disk_that_does_not_read_is_tried_again(home: House) -> None:
+    """A large mail's file cannot be read; once it can, the mail is settled like any other."""
+    large, small = home.deliver(raw("large", body="x" * 100_000)), home.deliver(raw("small"))
+    path = home.database.folder.path(rows(home.database, [large])[0].digest)
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    home.settle()
+    assert outcomes(home.database, [large, small]) == ["waiting", "ticket"]
+    path.rmdir()
+    path.with_suffix(".away").rename(path)
+    home.now += RETRY_AFTER
+    home.settle()
+    assert outcomes(home.database, [large, small]) == ["ticket", "ticket"]
