@@ -33,7 +33,7 @@ def commit(database: Database, deliveries: Sequence[Inbound]) -> list[tuple[int,
     Raises Unavailable (or OSError from the blob folder): nothing of it was taken then.
     """
     now = datetime.now(UTC)
-    with database.transaction() as tx:
+    with database.transaction(urgent=True) as tx:
         digests = tx.blobs.put_many([d.raw for d in deliveries], now)
         arrivals = [_arrival(d, digest) for d, digest in zip(deliveries, digests, strict=True)]
         crash.point("in.row_insert")
@@ -133,6 +133,7 @@ class Intake:
         while (group := self._next_group()) is not None:
             if group:
                 self._commit(group)
+            del group  # or a group of large mails would stay until the next one comes
 
     def _next_group(self) -> list[tuple[Inbound, Future[int]]] | None:
         """What waits, empty if all of it was taken back; None at the end."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from store.schema import settings
 from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
+from store.writer import Writer
 
 __all__ = [
     "CommitUnknown",
@@ -141,25 +141,29 @@ class Database:
         self._step = step
         self.engine = make_engine(url, synced=synced)
         self.sqlite = self.engine.dialect.name == "sqlite"
-        # SQLite has one writer. Waiting here is fair and immediate, its own busy handler sleeps.
-        self._writer: AbstractContextManager[Any] = (
-            threading.Lock() if self.sqlite else nullcontext()
-        )
+        self._writer = Writer() if self.sqlite else None
         # SQLite reads a snapshot anyway; PostgreSQL's default shows each statement another state.
         self._reading: dict[str, Any] = (
             {"mailgate_read": True} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
         )
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody urgent waits for SQLite's one writer: end soon what can be ended."""
+        return self._writer is not None and self._writer.wanted
+
     @contextmanager
-    def transaction(self) -> Iterator[Tx]:
+    def transaction(self, *, urgent: bool = False) -> Iterator[Tx]:
         """A write transaction: commits at the end, rolls back on any exception.
 
+        On SQLite the urgent ones go before all others that wait: a peer waits for their end.
         Raises Unavailable when the database cannot be reached or is locked, Full when it or its
         disk is, CommitUnknown when it went away while it was committing.
         """
         committing = False
         try:
-            with self._writer, translated(), self.engine.begin() as conn:
+            turn = self._writer.turn(urgent=urgent) if self._writer else nullcontext()
+            with turn, translated(), self.engine.begin() as conn:
                 yield Tx(conn, self.folder)
                 committing = True
         except Unavailable as error:
