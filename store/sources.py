@@ -76,6 +76,10 @@ class Sources:
         mine = update(imap_cursors).where(c.source == source, c.holder == holder)
         self._conn.execute(mine.values(held_until=None))
 
+    def release_all(self) -> None:
+        """Let mailboxes be polled at once; only for a node that knows it is alone."""
+        self._conn.execute(update(imap_cursors).values(held_until=None))
+
     def report(self, name: str, *, ok: bool, detail: str, now: datetime) -> None:
         """Note a success or a failure of a source."""
         when = "last_success" if ok else "last_failure"
