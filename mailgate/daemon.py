@@ -127,6 +127,7 @@ class Daemon:
         with self.database.transaction() as tx:
             tx.inbox.release_all(datetime.now(UTC))
             tx.outbox.orphaned(datetime.now(UTC))
+            tx.sources.release_all()
 
     async def _start(self, intake: Intake) -> None:
         """Ports first: where one is taken, nothing else has begun to work."""
