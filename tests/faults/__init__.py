@@ -1,0 +1,1 @@
+"""The harness: real processes, broken on purpose, and a judge that joins all ledgers."""

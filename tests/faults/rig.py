@@ -1,0 +1,152 @@
+"""A run: node, relay, IMAP server and load client, with what drives them until nothing moves."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults import sink as relay
+from tests.faults.judge import Verdict, judge
+from tests.faults.ledgers import Tail
+from tests.faults.load import Load, wait_for
+from tests.faults.mails import Mail, Writer
+from tests.faults.node import AGENT, Node, imap_account, leases_end
+from tests.faults.sink import Sink
+from tests.peers.fake_imap import FakeImap
+
+QUIET = 120.0  # seconds in which everything must come to rest once the faults are gone
+
+
+class Rig:
+    """One installation under fire."""
+
+    def __init__(self, node: Node, sink: Sink, imap: FakeImap, load: Load, seed: int) -> None:
+        self.node = node
+        self.sink = sink
+        self.imap = imap
+        self.load = load
+        self.writer = Writer(seed)
+        self._tail = Tail(sink.ledger)
+        self.notices: list[str] = []  # Message-IDs of notices to the agent, not answered yet
+        self.sent: list[str] = []  # of what people got, no report was made about it yet
+        self._posted: dict[str, Mail] = {}  # appended to the IMAP folder, not taken yet
+        self._uid = 0
+
+    # --- mail -----------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Read what the relay took since the last look, and what left the IMAP folder."""
+        for line in self._tail.news():
+            for address in line.get("to", ()):
+                (self.notices if address == AGENT else self.sent).append(line["message_id"])
+        for uuid in self._gone():
+            self.load.ledger.write(uuid=uuid, answer="250 moved away by the poller")
+            del self._posted[uuid]
+
+    def _gone(self) -> list[str]:
+        there = {id(raw) for raw in list(self.imap.mails.values())}
+        return [uuid for uuid, mail in self._posted.items() if id(mail.raw) not in there]
+
+    def post(self, mail: Mail) -> None:
+        """Put a mail into the IMAP folder; only while no session is open."""
+        self.load.ledger.write(uuid=mail.uuid, kind=mail.kind, way="imap", sha256=mail.sha256)
+        self._posted[mail.uuid] = mail
+        self._uid += 1
+        self.imap.append(self._uid, mail.raw)
+
+    def answer(self) -> Mail | None:
+        """An agent's reply to a notice that the relay took; None before there is one."""
+        return self.writer.reply(self.notices.pop()) if self.notices else None
+
+    def bounce(self) -> Mail | None:
+        """A report about a mail that somebody got; None before there is one."""
+        return self.writer.bounce(self.sent.pop()) if self.sent else None
+
+    def start(self, crash: str) -> None:
+        """Start the node armed, as soon as the last one is dead.
+
+        On PostgreSQL a node cannot know that it is alone: as if the leases had run out meanwhile.
+        """
+        if self.node.url != "sqlite":
+            database = self.node.database()
+            leases_end(database)
+            database.close()
+        self.node.start(crash)
+
+    # --- the end --------------------------------------------------------------------------
+
+    def settle(self, seconds: float = QUIET) -> Verdict:
+        """Without faults: wait until every mail is answered and nothing waits; then judge."""
+        self.sink.calm()
+        self.node.kill()
+        database = self.node.database()
+        try:
+            leases_end(database)
+            self.node.up()
+            wait_for("all mails to be answered", lambda: self._all_answered(), seconds)
+
+            def rest() -> bool:
+                leases_end(database)  # each pause before a retry is over at once
+                time.sleep(0.3)
+                with database.reading() as tx:
+                    depths = tx.stats.depths()
+                return not depths.inbox and not depths.outbox
+
+            wait_for("rest", rest, seconds)
+            self.node.weigh()
+            assert self.node.stop() == 0, self.node.log()[-3000:]
+            self.look()
+            return judge(database, self.load.ledger.path, self.sink.ledger, kills=self.node.kills)
+        finally:
+            database.close()
+
+    def _all_answered(self) -> bool:
+        self.look()
+        return not self.load.waiting() and not self._posted
+
+
+@contextmanager
+def rig(
+    folder: Path,
+    *,
+    url: str = "sqlite",
+    seed: int = 1,
+    tries: int = 10_000,
+    data: Path | None = None,
+) -> Iterator[Rig]:
+    """All processes of a run; the node is not started yet."""
+    with relay.running(folder / "relay.jsonl") as sink, FakeImap() as imap:
+        imap.folders["Processed"] = []
+        imap.folders["Failed"] = []
+        node = Node(folder, url=url, relay=sink.port, imap=imap_account(imap.port), data=data)
+        load = Load(node, folder / "load.jsonl", tries=tries)
+        load.start()
+        try:
+            yield Rig(node, sink, imap, load, seed)
+        finally:
+            load.close()
+            node.kill()
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Nobody else can write to this SQLite file."""
+    conn = sqlite3.connect(file, isolation_level=None, timeout=30)
+    try:
+        conn.execute("BEGIN EXCLUSIVE")
+        yield
+        conn.execute("ROLLBACK")
+    finally:
+        conn.close()
+
+
+def later(seconds: float, do: object) -> threading.Timer:
+    """Call something in a while; returns the running timer."""
+    assert callable(do)
+    timer = threading.Timer(seconds, do)
+    timer.start()
+    return timer

@@ -1,0 +1,71 @@
+"""D1: killed at every named point, one after the other, with mail coming in all the time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mailgate import crash
+from tests.faults.load import wait_for
+from tests.faults.node import ROOT
+from tests.faults.rig import Rig, rig
+
+APART = ("pipe.before_exit", "gc.delete", "migrate.step")  # not reached by a serving daemon
+SERVING = [name for name, _ in crash.POINTS if name not in APART]
+
+
+def test_every_point_that_is_named_is_in_the_code_and_the_other_way_round() -> None:
+    called = re.compile(
+        r"""(?:\bcrash\.point|\b_?step|\["step"\])\(\s*"([a-z]+\.[a-z0-9_]+)"\s*\)"""
+    )
+    found = [
+        name
+        for folder in ("mailgate", "store")
+        for path in (ROOT / folder).rglob("*.py")
+        for name in called.findall(path.read_text())
+    ]
+    assert sorted(set(found)) == sorted(name for name, _ in crash.POINTS)
+    assert all(meaning for _, meaning in crash.POINTS)
+
+
+def feed(run: Rig) -> None:
+    """A bit of everything, so that every point is reached."""
+    run.look()
+    run.load.put("smtp", run.writer.new())
+    run.load.put("lmtp", run.writer.new(size=90_000))
+    for mail in (run.answer(), run.bounce()):
+        if mail:
+            run.load.put("smtp", mail)
+
+
+def kill_at(run: Rig, point: str) -> None:
+    """Start armed, feed until it is dead."""
+    if point.startswith("imap."):
+        run.post(run.writer.new())
+    run.start(f"{point}:1:kill")
+
+    def dead() -> bool:
+        run.node.ready()
+        run.look()
+        if run.load.waiting() < 6:
+            feed(run)
+        return not run.node.alive()
+
+    wait_for(f"death at {point}", dead, 40)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
+@pytest.mark.timeout(300)
+def test_d1_killed_at_every_point_nothing_is_lost_or_doubled(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = "sqlite" if kind == "sqlite" else request.getfixturevalue("postgres_database_url")
+    with rig(tmp_path, url=url) as run:
+        for point in SERVING:
+            kill_at(run, point)
+        verdict = run.settle()
+    assert verdict.findings == []
+    assert verdict.kills == len(SERVING)
+    assert verdict.answered == verdict.mails > len(SERVING)
