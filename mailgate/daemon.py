@@ -33,6 +33,7 @@ from mailgate.config import Config
 from mailgate.core.policy import Policy
 from mailgate.intake import Intake
 from mailgate.mailer import Mailer
+from mailgate.memory import return_large_blocks
 from mailgate.notify import notify, watchdog_seconds
 from mailgate.sources.imap import DatabaseCursors, ImapSource
 from mailgate.sources.smtp import Listener
@@ -79,6 +80,7 @@ class Daemon:
     """Everything that runs in one process; `run` returns the exit status."""
 
     def __init__(self, config: Config) -> None:
+        return_large_blocks()
         self.config = config
         self.database = ready_database(config)
         self.desk = make_desk(config, instance_of(self.database))

@@ -32,6 +32,7 @@ from store.inbox import AlreadySettled, Waiting
 
 LEASE = timedelta(minutes=3)
 WINDOW = 20  # mails claimed at a time: parsing runs ahead of settling by that much
+WINDOW_BYTES = 32 * 1024 * 1024  # claimed mails of this size together are enough
 GROUP = 10  # mails settled in one transaction
 GROUP_SECONDS = 0.025  # an older transaction takes no more mails: whoever accepts waits for its end
 MAX_ATTEMPTS = 3  # then the mail is set aside for a human
@@ -91,7 +92,7 @@ class Worker:
 
     def step(self, only: Collection[int] | None = None) -> bool:
         """Settle some mail; False when none is due. Raises Unavailable, or OSError (the disk)."""
-        if len(self._jobs) <= WINDOW // 2:
+        if len(self._jobs) <= WINDOW // 2 and not self._full():
             self._claim(only)
         if not self._jobs:
             return False
@@ -118,30 +119,44 @@ class Worker:
         except Unavailable as error:
             journal.trouble(what="worker", error=error, unreleased=len(ids))
 
+    def _full(self) -> bool:
+        return sum(len(job.raw) for job in self._jobs) >= WINDOW_BYTES
+
     def _claim(self, only: Collection[int] | None) -> None:
         now = self.clock()
         with self.database.transaction() as tx:
             claimed = tx.inbox.claim(now, WINDOW - len(self._jobs), LEASE, only=only)
         if claimed:
             crash.point("work.claim")
-        missing: list[Waiting] = []
-        unread: list[tuple[Waiting, OSError]] = []
+        unreadable, beyond = self._take_up(claimed, now)
+        if beyond:
+            with self.database.transaction() as tx:
+                tx.inbox.release(beyond, now, refund=True)
+        for waiting, error in unreadable:
+            if isinstance(error, BlobMissing):
+                self._set_aside(waiting, "its bytes are missing from the blob folder, or damaged")
+            else:
+                self._failed(waiting, error)
+
+    def _take_up(
+        self, claimed: Sequence[Waiting], now: datetime
+    ) -> tuple[list[tuple[Waiting, Exception]], list[int]]:
+        """Begin to parse; returns what cannot be read, and what is beyond the window."""
+        unreadable: list[tuple[Waiting, Exception]] = []
+        beyond: list[int] = []
         with self.database.reading() as tx:
             for waiting in claimed:
+                if self._full():
+                    beyond.append(waiting.id)
+                    continue
                 try:
                     raw = tx.blobs.get(waiting.digest)
-                except BlobMissing:
-                    missing.append(waiting)
-                    continue
-                except OSError as error:
-                    unread.append((waiting, error))
+                except (BlobMissing, OSError) as error:
+                    unreadable.append((waiting, error))
                     continue
                 parsing = self.parsers.submit(raw, self.desk.policy.languages)
                 self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
-        for waiting in missing:
-            self._set_aside(waiting, "its bytes are missing from the blob folder, or damaged")
-        for waiting, trouble in unread:
-            self._failed(waiting, trouble)
+        return unreadable, beyond
 
     def _group(self) -> list[_Job]:
         """The next mail, and on SQLite those behind it that have been parsed already."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAX_HEAD = 512 * 1024  # octets; a longer block is not split, its mail is too complex to parse
@@ -24,6 +25,7 @@ _TRANSPORT = frozenset(
         b"received-spf",
     }
 )
+_BLOCK = 1 << 20  # octets
 _FIELD = re.compile(rb"[!-9;-~]{1,200}[ \t]*:|[ \t]")
 _ID = re.compile(rb"<[^<>\s]{1,996}>")
 
@@ -69,6 +71,16 @@ def _name(field: bytes) -> bytes:
     return field.partition(b":")[0].rstrip(b" \t").lower()
 
 
+def _with_lf(raw: bytes, start: int) -> Iterator[bytes]:
+    """The octets from `start` on with CRLF read as LF, in blocks: a large mail is never copied."""
+    while start < len(raw):
+        end = start + _BLOCK
+        if raw[end - 1 : end + 1] == b"\r\n":
+            end += 1
+        yield raw[start:end].replace(b"\r\n", b"\n")
+        start = end
+
+
 def peek(raw: bytes) -> Peek:
     """Message-ID and fingerprint of a mail.
 
@@ -84,7 +96,8 @@ def peek(raw: bytes) -> Peek:
     kept = b"\n".join(field for name, field in fields if not _is_transport(name))
     # The head's digest goes first, so that no octet can move between head and body.
     whole = hashlib.sha256(hashlib.sha256(kept).digest())
-    whole.update(raw[end:].replace(b"\r\n", b"\n"))
+    for block in _with_lf(raw, end):
+        whole.update(block)
     return Peek(
         message_id=found[0].decode("ascii", "replace") if found else "",
         fingerprint=whole.hexdigest(),
