@@ -24,7 +24,7 @@ from mailgate.core.parse import headers_only, parse, parts_bytes
 from mailgate.core.strip import strip
 
 SECONDS = 5.0  # for one mail
-MEMORY = 768 << 20  # octets of address space of one process; a mail of 50 MB needs 500 MB
+MEMORY = 512 << 20  # octets of address space of one process; the worst 25 MB need 260 MB
 
 R = TypeVar("R")
 

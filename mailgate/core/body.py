@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import StringIO
 
 import html2text
 
@@ -15,6 +17,7 @@ from mailgate.core.charset import decode, scrub
 from mailgate.core.mime import Node
 
 MAX_TEXT = 4_000_000  # characters
+_MAX_OCTETS = 4 * MAX_TEXT  # of one part that are decoded
 MAX_HTML = 1_000_000
 MAX_CONVERT = 256 * 1024  # characters of HTML that html2text is given
 _BLOCKS = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|ul|ol|blockquote|hr|pre)\b", re.IGNORECASE)
@@ -39,39 +42,40 @@ class Words:
     used: set[int] = field(default_factory=set)  # parts that are body, not attachments
     defects: set[str] = field(default_factory=set)
     both: bool = False  # HTML stood beside plain text that says the same, or should
+    room: int = MAX_TEXT + 1  # characters; one more than fits, so that a cut shows
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines one at a time: a list of millions would take many times the text's memory."""
+    at = 0
+    while (end := text.find("\n", at)) >= 0:
+        yield text[at:end]
+        at = end + 1
+    yield text[at:]
 
 
 def unflow(text: str, delsp: bool) -> str:
     """Undo format=flowed (RFC 3676, section 4): lines ending in a space go on in the next."""
-    out: list[str] = []
-    joined: list[str] = []
-    depth = 0
-    for line in text.split("\n"):
+    out = StringIO()
+    depth, begun = -1, False  # of the paragraph that may go on
+    for line in _lines(text):
         rest = line.lstrip(">")
         quotes = len(line) - len(rest)
         rest = rest[1:] if rest.startswith(" ") else rest
+        if depth < 0 or quotes != depth or rest == "-- ":
+            out.write(f"{chr(10) if begun else ''}{'>' * quotes}{' ' if quotes else ''}")
         flowed = rest.endswith(" ") and rest != "-- "
-        if joined and (quotes != depth or rest == "-- "):
-            out.append(_quoted("".join(joined), depth))
-            joined = []
-        depth = quotes
-        joined.append(rest[:-1] if flowed and delsp else rest)
-        if not flowed:
-            out.append(_quoted("".join(joined), depth))
-            joined = []
-    return "\n".join([*out, _quoted("".join(joined), depth)] if joined else out)
-
-
-def _quoted(text: str, depth: int) -> str:
-    return f"{'>' * depth} {text}" if depth else text
+        out.write(rest[:-1] if flowed and delsp else rest)
+        depth, begun = (quotes if flowed else -1), True
+    return out.getvalue()
 
 
 def _plain(node: Node, words: Words) -> str:
     """The text of a text/* part, lines ending in LF."""
     data, broken = node.content()
-    done = decode(data, node.params.get("charset", ""))
+    done = decode(data[:_MAX_OCTETS], node.params.get("charset", ""))
     words.defects |= {d for d in (broken, done.defect) if d}
-    text = scrub(done.text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = scrub(done.text.replace("\r\n", "\n").replace("\r", "\n"))[: MAX_TEXT + 1]
     if node.kind == "text/plain" and node.params.get("format", "").lower() == "flowed":
         text = unflow(text, node.params.get("delsp", "").lower() == "yes")
     return text
@@ -124,6 +128,13 @@ def to_text(source: str) -> tuple[str, str]:
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip("\n") + "\n", defect
 
 
+def _fitting(text: str, words: Words) -> str:
+    """As much of a text as there is room for in the whole."""
+    fits = text[: words.room]
+    words.room -= len(fits)
+    return fits
+
+
 def _is_words(node: Node, words: Words, first: bool) -> bool:
     """Whether a leaf is body text; a name makes it an attachment unless it comes first."""
     if node.disposition == "attachment" or node.kind not in ("text/plain", "text/html"):
@@ -137,21 +148,21 @@ def _leaf(node: Node, words: Words, first: bool) -> str:
     words.used.add(node.index)
     text = _plain(node, words)
     if node.kind == "text/plain":
-        return text
+        return _fitting(text, words)
     words.html = words.html or text[:MAX_HTML]
     if not text.strip():
         return ""
     made, defect = to_text(text)
     if defect:
         words.defects.add(defect)
-    return made
+    return _fitting(made, words)
 
 
 def collect(node: Node, words: Words, first: bool = True) -> str:
     """The words below `node` as text; of alternatives the plain one, unless it is empty."""
     if not node.children:
         broken = node.kind.startswith("multipart/")
-        return _plain(node, words) if broken else _leaf(node, words, first)
+        return _fitting(_plain(node, words), words) if broken else _leaf(node, words, first)
     if node.kind == "multipart/alternative":
         return _alternative(node, words, first)
     texts: list[str] = []

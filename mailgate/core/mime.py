@@ -1,8 +1,9 @@
 """The tree of parts of a mail: what each part says of itself, and its octets.
 
-Part of `parse`. The tree is the standard library's (compat32), with three changes: it never looks
-into message/* (an attached mail is one part with its exact bytes), it caps parameters (reliability
-P1), and it stops at 1,000 parts and 100 levels (P2).
+Part of `parse`. Parts are found by searching the raw octets for boundary lines, so a mail costs
+time for each boundary and not for each line, and no memory beyond its own. A line ends at LF or
+CRLF and nowhere else; message/* is never looked into (an attached mail is one part with its exact
+bytes). A mail is too complex beyond 1,000 parts, 100 levels or 20,000 boundary lines (P1, P2).
 """
 
 from __future__ import annotations
@@ -10,54 +11,24 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from email.message import Message
-from email.parser import BytesFeedParser
-from email.policy import Compat32, Policy, compat32
+from dataclasses import dataclass, field
 
 from mailgate.core.charset import one_line
-from mailgate.core.header import (
-    MAX_PARAMETERS,
-    Head,
-    parameters,
-    raw_text,
-)
+from mailgate.core.header import MAX_SCAN, Head, parameters, raw_text, split_head
 
 MAX_PARTS = 1000
 MAX_DEPTH = 100
-_HEADERS = ("content-type", "content-transfer-encoding", "content-disposition", "content-id")
+MAX_BOUNDARIES = 20_000  # lines that begin with a boundary
+_REST = re.compile(rb"(--)?[ \t]*(?:\r?\n|\r?\Z)")  # of a line that begins with a boundary
+_NO_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+)
+_JOINED = 1000  # pieces of base64 in one part that are told apart
+_PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
 
 
 class TooComplex(Exception):
-    """The mail is beyond the limits for parts, levels or parameters."""
-
-
-class _Part(Message):
-    """A part as the standard library's parser fills it."""
-
-    def get_content_type(self) -> str:
-        """The type, except that message/* looks like a leaf to the parser."""
-        kind = super().get_content_type()
-        return "application/octet-stream" if kind.startswith("message/") else kind
-
-    def set_raw(self, name: str, value: str) -> None:
-        """Store a header of the part as written, with a bounded number of parameters."""
-        if name.lower().startswith("content-"):
-            value = ";".join(value.split(";", MAX_PARAMETERS)[:MAX_PARAMETERS])
-        super().set_raw(name, value)
-
-
-class _Factory:
-    """Makes parts until there are too many of them."""
-
-    def __init__(self) -> None:
-        self.made = 0
-
-    def __call__(self, policy: Policy | Compat32 = compat32) -> _Part:
-        self.made += 1
-        if self.made > MAX_PARTS:
-            raise TooComplex(f"more than {MAX_PARTS} parts")
-        return _Part(policy)
+    """The mail is beyond the limits for parts, levels or boundary lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +42,16 @@ class Node:
     name: str  # as the sender wrote it, decoded, not cleaned
     content_id: str
     encoding: str  # Content-Transfer-Encoding, lower case
-    part: Message
+    raw: bytes = field(repr=False)  # the whole mail
+    start: int  # of the part's body in `raw`
+    end: int
     children: tuple[Node, ...] = ()
 
     def content(self) -> tuple[bytes, str]:
         """The part's octets after transfer decoding, and the defect; of a container, none."""
-        data = self.part.get_payload(decode=True)
-        return _transfer(data, self.encoding) if isinstance(data, bytes) else (b"", "")
+        if self.children:
+            return b"", ""
+        return _transfer(self.raw[self.start : self.end], self.encoding)
 
     def octets(self) -> bytes:
         """The part's octets, as far as they could be read."""
@@ -90,39 +64,43 @@ class Node:
             yield from child.walk()
 
 
-def _text(part: Message, name: str) -> str:
-    """A header of a part as text on one line, encoded words untouched."""
-    value = next((v for k, v in part.raw_items() if k.lower() == name), "")
-    data = str(value).encode("utf-8", "surrogateescape")
-    return raw_text(re.sub(rb"[\r\n\x00]+", b"", data))
-
-
 def _base64(data: bytes) -> tuple[bytes, str]:
     """Base64, also when it is cut, joined from several or full of other characters."""
-    lines = data.translate(None, b"\r\n \t")
+    data = data.translate(None, b"\r\n \t")
     try:
-        return binascii.a2b_base64(lines, strict_mode=True), ""
+        return binascii.a2b_base64(data, strict_mode=True), ""
     except binascii.Error:
-        pieces = re.sub(rb"[^A-Za-z0-9+/=]", b"", lines).split(b"=")
+        pieces = data.translate(None, _NO_BASE64).split(b"=", _JOINED)
+    pieces[-1] = pieces[-1].replace(b"=", b"")
     whole = (piece[: len(piece) - (len(piece) % 4 == 1)] for piece in pieces)
     return b"".join(binascii.a2b_base64(p + b"=" * (-len(p) % 4)) for p in whole), "base64-broken"
 
 
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Lines without their end, one at a time."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        yield data[at:end].removesuffix(b"\r")
+        at = end + 1
+
+
 def _uuencoded(data: bytes) -> tuple[bytes, str]:
     """The first file of uuencoded text, as far as its lines are whole."""
-    out: list[bytes] = []
+    out = bytearray()
     begun = False
-    for line in data.splitlines():
+    for line in _lines(data):
         if line.startswith(b"begin ") and not begun:
             begun = True
         elif begun and line.strip() in (b"end", b"`"):
             break
         elif begun:
             try:
-                out.append(binascii.a2b_uu(line))
+                out += binascii.a2b_uu(line)
             except binascii.Error:
-                return b"".join(out), "uuencode-broken"
-    return (b"".join(out), "") if begun else (data, "uuencode-broken")
+                return bytes(out), "uuencode-broken"
+    return (bytes(out), "") if begun else (data, "uuencode-broken")
 
 
 def _transfer(data: bytes, encoding: str) -> tuple[bytes, str]:
@@ -142,70 +120,101 @@ def kind_of(main: str, default: str) -> str:
     return main if main.count("/") == 1 and len(main) > 2 else default
 
 
-def _node(part: Message, index: int, depth: int, default: str = "text/plain") -> tuple[Node, int]:
-    """The node of a part and the next free index."""
-    if depth > MAX_DEPTH:
-        raise TooComplex(f"more than {MAX_DEPTH} levels")
-    main, params = parameters(_text(part, "content-type"))
-    kind = kind_of(main, default)
-    disposition, about = parameters(_text(part, "content-disposition"))
-    encoding = parameters(_text(part, "content-transfer-encoding"))[0]
-    # Without the header the library hands out the octets as they are; its own decoding forgives
-    # neither a blank behind "base64" nor a cut.
-    del part["content-transfer-encoding"]
-    below: list[Node] = []
-    following = index + 1
-    inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
-    # Asked of a leaf, get_payload() would decode it by any charset it names, and can raise.
-    inside = part.get_payload() if part.is_multipart() else ()
-    for child in inside:
-        if not isinstance(child, Message):  # pragma: no cover - the parser makes nothing else
+def _cuts(raw: bytes, boundary: bytes, start: int, end: int) -> tuple[list[tuple[int, int]], bool]:
+    """What lies between boundary lines (RFC 2046, section 5.1.1), and whether the last one came.
+
+    The line end before a boundary line belongs to it; boundary lines in a row are one.
+    """
+    parts: list[tuple[int, int]] = []
+    needle = b"\n--" + boundary
+    begin, at = -1, start - 1  # a body begins behind a line end
+    for _ in range(MAX_BOUNDARIES):
+        found = raw.find(needle, at, end)
+        if found < 0:
+            return parts + ([(begin, end)] if 0 <= begin < end else []), False
+        at = found + 1
+        rest = _REST.match(raw, found + len(needle), end)
+        if rest is None:
             continue
-        node, following = _node(child, following, depth + 1, inner)
-        below.append(node)
-    made = Node(
-        index=index,
-        kind=kind,
-        params=params,
-        disposition=disposition if disposition in ("inline", "") else "attachment",
-        name=about.get("filename") or params.get("name", ""),
-        encoding=encoding,
-        content_id=one_line(_text(part, "content-id"), 300).strip("<> "),
-        part=part,
-        children=tuple(below),
-    )
-    return made, following
+        if 0 <= begin <= found:
+            stop = found - 1 if raw[max(begin, found - 1) : found] == b"\r" else found
+            parts.append((begin, stop))
+        if rest[1]:
+            return parts, True
+        begin = rest.end()
+        at = begin - 1
+    raise TooComplex(f"more than {MAX_BOUNDARIES} boundary lines")
+
+
+class _Reader:
+    """Makes the nodes of one mail and collects what is wrong with its structure."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._made = 0
+        self.defects: set[str] = set()
+
+    def node(self, head: Head, start: int, end: int, depth: int, default: str) -> Node:
+        """The part whose head was read and whose body is `raw[start:end]`."""
+        if depth > MAX_DEPTH:
+            raise TooComplex(f"more than {MAX_DEPTH} levels")
+        self._made += 1
+        if self._made > MAX_PARTS:
+            raise TooComplex(f"more than {MAX_PARTS} parts")
+        index = self._made - 1
+        main, params = parameters(_text(head, "content-type"))
+        kind = kind_of(main, default)
+        disposition, about = parameters(_text(head, "content-disposition"))
+        encoding = parameters(_text(head, "content-transfer-encoding"))[0]
+        below: tuple[Node, ...] = ()
+        if kind.startswith("multipart/"):
+            self.defects |= set() if encoding in _PLAIN_ENCODINGS else {"mime-broken"}
+            inner = "message/rfc822" if kind == "multipart/digest" else "text/plain"
+            below = self._below(params.get("boundary", ""), start, end, depth + 1, inner)
+        return Node(
+            index=index,
+            kind=kind,
+            params=params,
+            disposition=disposition if disposition in ("inline", "") else "attachment",
+            name=about.get("filename") or params.get("name", ""),
+            encoding=encoding,
+            content_id=one_line(_text(head, "content-id"), 300).strip("<> "),
+            raw=self._raw,
+            start=start,
+            end=end,
+            children=below,
+        )
+
+    def _below(
+        self, boundary: str, start: int, end: int, depth: int, default: str
+    ) -> tuple[Node, ...]:
+        sought = boundary.rstrip().encode("utf-8", "replace")
+        if not sought:
+            self.defects.add("mime-no-boundary")
+            return ()
+        cuts, closed = _cuts(self._raw, sought, start, end)
+        if not cuts:
+            self.defects.add("mime-no-parts")
+        elif not closed:
+            self.defects.add("mime-cut")
+        return tuple(self._part(begin, stop, depth, default) for begin, stop in cuts)
+
+    def _part(self, begin: int, stop: int, depth: int, default: str) -> Node:
+        # A line behind MAX_SCAN is enough for the head to be too large.
+        head = split_head(self._raw[begin : min(stop, begin + 2 * MAX_SCAN)])
+        if "head-too-large" in head.defects:
+            raise TooComplex("the head of a part is too large")
+        self.defects |= {"mime-broken"} if "header-broken" in head.defects else set()
+        return self.node(head, begin + head.body, stop, depth, default)
+
+
+def _text(head: Head, name: str) -> str:
+    """A header of a part as text, encoded words untouched."""
+    return raw_text(head.first(name))
 
 
 def tree(head: Head, raw: bytes) -> tuple[Node, tuple[str, ...]]:
-    """All parts of a mail and the defects of its structure.
-
-    Raises TooComplex beyond the limits, RecursionError for nesting that ends the parser.
-    """
-    lines = [
-        name.encode("ascii") + b": " + head.first(name) + b"\r\n"
-        for name in _HEADERS
-        if head.first(name)
-    ]
-    parser = BytesFeedParser(_Factory(), policy=compat32)
-    parser.feed(b"".join(lines) + b"\r\n")
-    if kind_of(parameters(raw_text(head.first("content-type")))[0], "").startswith("multipart/"):
-        parser.feed(raw[head.body :])
-        part = parser.close()
-    else:  # one part: the parser's line by line reading would only cost time
-        part = parser.close()
-        part.set_payload(raw[head.body :].decode("ascii", "surrogateescape"))
-    top, _ = _node(part, 0, 0)
-    defects = {type(d).__name__ for node in top.walk() for d in node.part.defects}
-    return top, tuple(sorted(_DEFECTS.get(name, "mime-broken") for name in defects))
-
-
-_DEFECTS = {
-    "NoBoundaryInMultipartDefect": "mime-no-boundary",
-    "StartBoundaryNotFoundDefect": "mime-no-parts",
-    "CloseBoundaryNotFoundDefect": "mime-cut",
-    "MultipartInvariantViolationDefect": "mime-no-parts",
-    "InvalidBase64PaddingDefect": "base64-broken",
-    "InvalidBase64CharactersDefect": "base64-broken",
-    "InvalidBase64LengthDefect": "base64-broken",
-}
+    """All parts of a mail and the defects of its structure. Raises TooComplex."""
+    reader = _Reader(raw)
+    top = reader.node(head, head.body, len(raw), 0, "text/plain")
+    return top, tuple(sorted(reader.defects))

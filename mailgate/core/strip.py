@@ -192,7 +192,7 @@ def _mark(kinds: list[str], lines: Sequence[str], start: int, end: int, kind: st
 
 def strip(text: str) -> Stripped:
     """Split a text (lines ending in LF) into new words, quote and signature."""
-    lines = text.split("\n")
+    lines = text.split("\n", MAX_LINES)  # what is never looked at stays one piece
     seen = [line[:MAX_LINE].rstrip("\r") for line in lines[:MAX_LINES]]
     kinds = ["v"] * len(seen)
     end = len(seen)
