@@ -40,7 +40,7 @@ from mailgate.parsing import Parsers
 from mailgate.render import Renderer, safe_html
 from mailgate.resources import resource
 from mailgate.sources import archive, pipe
-from mailgate.worker import Worker
+from mailgate.worker import LEASE, Worker
 from store.database import Database, Tx
 from store.inbox import Settled
 from store.outbox import OutboxRow
@@ -48,7 +48,7 @@ from store.stats import Imbalance
 
 BATCH = 50  # mails of an import in one commit
 DEADLINE = 300  # seconds until `deliver` has committed; MTAs give a pipe 1000 (Postfix) or more
-PATIENCE = 120.0  # seconds that --json waits for the outcome of one batch
+PATIENCE = LEASE.total_seconds() + 60  # for one batch: another worker may have died with it
 
 PATHS = typer.Argument(
     ..., metavar="PATH...", help="An mbox, a Maildir, a folder with .eml files below it, a file."
@@ -231,7 +231,13 @@ def _take(
     now = datetime.now(UTC)
     mails = [archive.inbound(item, item.read(), live=live, now=now) for item in batch]
     taken = commit(home.database, mails)
-    rows = _settled(home.database, worker, [inbound for inbound, _new in taken])
+    ids = [inbound for inbound, _new in taken]
+    try:
+        rows = _settled(home.database, worker, ids)
+    except KeyboardInterrupt:
+        with home.database.transaction() as tx:  # or the next run waits for the lease of this one
+            tx.inbox.release(ids, now)
+        raise
     return sum(new for _inbound, new in taken), rows
 
 
