@@ -1,0 +1,213 @@
+"""Commands about mail: parse, explain, raw, ledger, import."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mailgate.ops import demo_mails
+from tests.peers.daemon_rig import run_cli
+from tests.shell.cli_rig import Cli, letter
+
+PARSED = [
+    "from",
+    "reply_to",
+    "to",
+    "cc",
+    "subject",
+    "date",
+    "message_id",
+    "in_reply_to",
+    "references",
+    "kind",
+    "language",
+    "text",
+    "visible",
+    "quoted",
+    "signature",
+    "html",
+    "attachments",
+    "defects",
+]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    return Cli(tmp_path, capsys, monkeypatch)
+
+
+# --- parse -------------------------------------------------------------------------------
+
+
+def test_parse_has_the_contracts_fields_and_needs_no_configuration(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MAILGATE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path / "..")
+    (tmp_path / "a.eml").write_bytes(demo_mails.request("x"))
+    done = cli("parse", "--json", str(tmp_path / "a.eml"), config=False)
+    assert done.status == 0, done.err
+    [line] = done.lines
+    assert list(line) == PARSED
+    assert line["from"] == ["Carmen Ruiz <carmen@example.com>"]
+    assert (line["cc"], line["kind"], line["language"]) == (["luis@example.com"], "normal", "es")
+    [file] = line["attachments"]
+    assert list(file) == ["filename", "content_type", "size", "digest", "inline"]
+    assert file["filename"] == "captura año.png"
+
+
+def test_parse_reads_stdin_and_cleans_html(cli: Cli) -> None:
+    [line] = cli("parse", "-", "--json", stdin=demo_mails.html_only("x"), config=False).lines
+    assert "two weeks ago" in line["html"]
+    assert "<script" not in line["html"]
+    assert (
+        cli("parse", "-", "--json", stdin=demo_mails.bounce("x", "<a@b>"), config=False).lines[0][
+            "kind"
+        ]
+        == "bounce"
+    )
+
+
+def test_parse_for_people_steers_no_terminal(cli: Cli) -> None:
+    done = cli(
+        "parse", "-", stdin=letter("\x1b[2J", body="\x1b]0;title\x07\r\nx\r\n"), config=False
+    )
+    assert done.status == 0
+    assert all(c.isprintable() or c == "\n" for c in done.out)
+
+
+@pytest.mark.parametrize("name", ["none.eml", "."])
+def test_a_file_that_cannot_be_read_is_told(cli: Cli, tmp_path: Path, name: str) -> None:
+    done = cli("parse", str(tmp_path / name), config=False)
+    assert done.status == 1
+    assert done.err.count("\n") == 1
+    assert str(tmp_path) in done.err
+
+
+# --- explain and raw ---------------------------------------------------------------------
+
+
+def test_explain_says_each_step_and_who_was_written_to(cli: Cli) -> None:
+    [line] = cli.take(letter())
+    [told] = cli.ok("explain", str(line["inbound"]), "--json").lines
+    assert {**told, **line} == told, "all that deliver said, and more"
+    assert {step["step"] for step in told["trace"]} >= {"screen", "identify", "thread", "audience"}
+    assert all(step["reason"] for step in told["trace"])
+    assert [mail["kind"] for mail in told["outbox"]] == ["confirmation", "agent-new", "agent-new"]
+    text = cli.ok("explain", "1").out
+    assert "outbox     1 confirmation to carmen@example.com: pending" in text
+
+
+def test_a_mail_is_found_by_its_message_id_with_or_without_brackets(cli: Cli) -> None:
+    cli.take(letter("Twice"), letter("Twice"))
+    for name in ("<Twice@example.com>", "Twice@example.com"):
+        lines = cli.ok("explain", name, "--json").lines
+        assert [(x["inbound"], x["outcome"]) for x in lines] == [(1, "ticket"), (2, "duplicate")]
+    assert "of mail 1; see `mailgate explain 1`" in cli.ok("explain", "2").out
+
+
+@pytest.mark.parametrize("command", ["explain", "raw"])
+@pytest.mark.parametrize("name", ["77", "9" * 40, "<none@example.com>", "²"])
+def test_a_mail_that_never_came_is_told(cli: Cli, command: str, name: str) -> None:
+    done = cli(command, name)
+    assert done.status == 1
+    assert done.err.startswith(f"no mail {name} was ever taken")
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        b"From: a@example.com\nSubject: \xff\r\n\r\nbare \r and \n and \0\x80 no end",
+        letter("Big", body="x" * 200_000),
+    ],
+    ids=["odd", "big"],
+)
+def test_raw_prints_the_exact_bytes(cli: Cli, mail: bytes) -> None:
+    cli.take(mail)
+    assert run_cli(cli.config, "raw", "1").stdout == mail
+
+
+def test_bytes_that_are_gone_are_told(cli: Cli, tmp_path: Path) -> None:
+    [line] = cli.take(letter("Big", body="x" * 200_000))
+    shutil.rmtree(tmp_path / "data" / "blobs")
+    done = cli("raw", str(line["inbound"]))
+    assert (done.status, done.out) == (1, "")
+    assert "restore them from a backup" in done.err
+
+
+# --- ledger ------------------------------------------------------------------------------
+
+
+def test_the_ledger_counts_per_day_and_source(cli: Cli) -> None:
+    cli.take(letter("One"), letter("One"), letter("Two"))
+    cli.ok("deliver", stdin=letter("Three"))
+    [line] = cli.ok("ledger", "--json").lines
+    assert (line["source"], line["accepted"], line["waiting"]) == ("pipe", 4, 1)
+    assert line["outcomes"] == {"duplicate": 1, "ticket": 2}
+    assert line["balanced"] is True
+    done = cli.ok("ledger", "--check")
+    assert done.out.endswith("balanced: 4 accepted, each with one outcome or still waiting\n")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM messages WHERE id = 1", "no message on a ticket: mail 1"),
+        ("UPDATE inbox SET ticket = NULL WHERE id = 1", "no ticket: mail 1"),
+        ("UPDATE inbox SET duplicate_of = NULL WHERE id = 2", "a duplicate of nothing: mail 2"),
+        ("UPDATE inbox SET outcome = 'ignored' WHERE id = 1", "without that outcome: mail 1"),
+        ("UPDATE inbox SET digest = 'gone' WHERE id = 3", "no bytes: mail 3"),
+        ("UPDATE messages SET inbox = 1 WHERE inbox = 3", "two messages: mail 1"),
+        ("DELETE FROM blobs", "no bytes: mail 1"),
+    ],
+)
+def test_a_tampered_ledger_is_red(cli: Cli, tmp_path: Path, statement: str, said: str) -> None:
+    cli.take(letter("One"), letter("One"), letter("Two"))
+    cli.ok("ledger", "--check")
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "data", copy)
+    with sqlite3.connect(copy / "mailgate.db") as conn:
+        conn.execute(statement)
+    conn.close()
+    text = cli.config.read_text()
+    cli.config.write_text(text.replace('data_dir = "data"', 'data_dir = "copy"'))
+    done = cli("ledger", "--check")
+    assert done.status == 1
+    assert said in done.err
+    assert "the ledger does not balance" in done.err
+    cli.config.write_text(text)
+    cli.ok("ledger", "--check")
+
+
+# --- import ------------------------------------------------------------------------------
+
+
+def test_import_live_prints_the_contracts_line_for_each(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.eml").write_bytes(letter(f"Mail {number}"))
+    (folder / "copy.eml").write_bytes(letter("Mail 0"))
+    lines = cli.ok("import", "--live", "--json", str(folder)).lines
+    keys = ["inbound", "digest", "message_id", "outcome", "ticket", "reason"]
+    assert [list(line) for line in lines] == [keys] * 4
+    assert [line["outcome"] for line in lines] == ["ticket"] * 3 + ["duplicate"]
+    assert cli.ok("outbox", "list", "--json").lines
+    again = cli.ok("import", "--live", "--json", str(folder)).lines
+    assert again == lines
+    assert cli.ok("import", "--live", str(folder)).out.startswith("4 mails, 0 new: ")
+
+
+def test_import_names_what_it_does_not_take(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    (folder / "old.mbox").write_bytes(b"From a@example.com Sun Nov 22 08:00:00 2026\n" + letter())
+    done = cli.ok("import", str(folder))
+    assert done.out == "0 mails, 0 new: nothing to do\n"
+    assert "old.mbox (name an mbox itself to import it)" in done.err
+    assert cli.ok("import", str(folder / "old.mbox")).out == "1 mails, 1 new: 1 ticket\n"
+    missing = cli("import", str(tmp_path / "none"))
+    assert (missing.status, missing.err.endswith("no such file or folder\n")) == (1, True)
