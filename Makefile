@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN := run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test cover goldens lint fmt bench run constraints clean
+.PHONY: help setup peers demo test torture soak cover goldens lint fmt bench run constraints clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ demo: setup ## see it work: a whole help desk on this machine, in a minute, with
 
 test: setup peers ## run all tests, those against real peers included
 	$(BIN)/python -m pytest
+
+torture: setup peers ## kill it for 10 minutes on both databases and let a judge join all ledgers
+	$(BIN)/python -m tests.faults.torture
+
+soak: setup peers ## 10 minutes without a kill while relay and IMAP flap: balanced books, flat memory
+	$(BIN)/python -m tests.faults.torture --soak
 
 cover: setup peers ## run all tests and show which lines they missed
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered

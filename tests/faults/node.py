@@ -163,6 +163,14 @@ class Node:
         if self.process is not None:
             self.peak = max(self.peak, weigh(self.process.pid).peak)
 
+    def resident(self) -> int:
+        """Octets that the daemon holds now, without its children; 0 when it is dead."""
+        if self.process is None:
+            return 0
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
+        found = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+        return int(found[0]) * 1024 if found else 0
+
     def kill(self) -> None:
         """SIGKILL, if it is alive."""
         if self.alive():

@@ -124,7 +124,7 @@ def rig(
         imap.folders["Failed"] = []
         node = Node(folder, url=url, relay=sink.port, imap=imap_account(imap.port), data=data)
         load = Load(node, folder / "load.jsonl", tries=tries)
-        load.start()
+        load.start(smtp=4)
         try:
             yield Rig(node, sink, imap, load, seed)
         finally:

@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from mailgate import crash
+from tests.faults.campaign import SERVING
 from tests.faults.load import wait_for
 from tests.faults.node import ROOT
 from tests.faults.rig import Rig, rig
-
-APART = ("pipe.before_exit", "gc.delete", "migrate.step")  # not reached by a serving daemon
-SERVING = [name for name, _ in crash.POINTS if name not in APART]
 
 
 def test_every_point_that_is_named_is_in_the_code_and_the_other_way_round() -> None:
