@@ -171,3 +171,32 @@ def test_the_daemon_does_not_start_without_its_socket(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "systemd handed over no socket named 'smtp'; is mailgate.socket active?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is missing")
+def test_the_socket_unit_is_well_formed_and_fits_the_docs(tmp_path: Path) -> None:
+    units = ROOT / "systemd"
+    program = shutil.which("true") or "/bin/true"
+    service = (units / "mailgate.service").read_text()
+    (tmp_path / "mailgate.service").write_text(
+        service.replace("/opt/mailgate/bin/mailgate", program)
+    )
+    unit = tmp_path / "mailgate.socket"
+
+    def verified() -> tuple[int, str]:
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(unit)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    shutil.copy(units / unit.name, unit)
+    assert verified() == (0, "")
+    assert "FileDescriptorName=smtp\n" in unit.read_text()
+    assert 'listen = "fd:smtp"' in (ROOT / "docs" / "operating.md").read_text()
+    unit.write_text(unit.read_text().replace("[Socket]", "[Socket]\nNoSuchSetting=yes"))
+    assert "NoSuchSetting" in verified()[1]
