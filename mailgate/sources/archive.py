@@ -18,6 +18,7 @@ from pathlib import Path
 from mailgate.core.mail import Inbound
 
 _DATE = re.compile(rb"^Date:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
+_BLANK = re.compile(rb"\r?\n\r?\n")  # the end of the header block
 _HEAD = 65536  # octets looked at for a Date
 _EARLIEST = datetime(1982, 1, 1, tzinfo=UTC)  # RFC 822
 
@@ -123,7 +124,7 @@ def _is_maildir(folder: Path) -> bool:
 
 def _dated(raw: bytes, path: Path, now: datetime) -> datetime:
     """When a historical mail was written: its Date if that can be true, else the file's date."""
-    found = _DATE.search(raw[:_HEAD])
+    found = _DATE.search(_BLANK.split(raw[:_HEAD], maxsplit=1)[0])
     try:
         date = parsedate_to_datetime(found[1].decode("ascii", "replace")) if found else None
     except (ValueError, OverflowError):
