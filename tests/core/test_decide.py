@@ -14,6 +14,7 @@ from mailgate.core.decision import (
     RecordBounce,
 )
 from mailgate.core.mail import ParsedMail
+from mailgate.core.ticket import TicketView
 from tests.core.decisions import AUTOMATIC, LIST, NOTHING, REPORTS, decided, fields, kinds, told
 from tests.core.samples import (
     ANA,
@@ -159,6 +160,14 @@ STORIES = {
         fields={},
         told={ANA.address: "confirmation"},
     ),
+    "an agent on CC without a proof is a customer": Story(
+        given=mail(ANA.address, subject="[#7] Printer"),
+        known=facts(ticket(cc=(ANA.address,))),
+        outcome="reply",
+        target=7,
+        kind="customer",
+        told={"rita@customer.test": "copy"},
+    ),
     "a customer's vacation responder": Story(
         given=mail(in_reply_to=(OURS,), headers=AUTOMATIC),
         known=facts(ticket(status="waiting")),
@@ -270,6 +279,18 @@ def test_history_is_silent(given: ParsedMail, known: Facts, outcome: str) -> Non
     assert found.outcome.value == outcome
     assert told(found) == {}
     assert found.trace[-1].reason == "history is silent"
+
+
+@pytest.mark.parametrize(
+    ("sender", "on", "kind"),
+    [
+        pytest.param(ANA.address, ticket(), "agent", id="an agent answered"),
+        pytest.param(ANA.address, ticket(requester=ANA.address), "customer", id="an agent asked"),
+        pytest.param("olga@customer.test", ticket(), "customer", id="somebody else wrote"),
+    ],
+)
+def test_whose_words_history_holds(sender: str, on: TicketView, kind: str) -> None:
+    assert kinds(decided(mail(sender, in_reply_to=(OURS,)), facts(on), live=False)) == [kind]
 
 
 def test_a_login_proves_an_agent_without_any_token() -> None:
