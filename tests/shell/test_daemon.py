@@ -1,4 +1,4 @@
-"""The daemon as a process: its start, its manager, its end in order and out of order."""
+"""The daemon as a process: its start, its supervisor, its end in order and out of order."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def relay() -> Iterator[RelaySink]:
 
 
 @pytest.fixture
-def manager() -> Iterator[socket.socket]:
+def supervisor() -> Iterator[socket.socket]:
     """The service manager's end of NOTIFY_SOCKET."""
     with (
         tempfile.TemporaryDirectory(prefix="sd") as folder,  # short: a socket path has 107 bytes
@@ -77,24 +77,26 @@ def test_two_daemons_on_one_sqlite_are_one_too_many(tmp_path: Path) -> None:
 # --- the service manager -----------------------------------------------------------------
 
 
-def test_systemd_hears_ready_watchdog_and_stopping(tmp_path: Path, manager: socket.socket) -> None:
+def test_systemd_hears_ready_watchdog_and_stopping(
+    tmp_path: Path, supervisor: socket.socket
+) -> None:
     serving = Serving(tmp_path, Site())
-    serving.start(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="400000")
-    assert manager.recv(1000).decode().splitlines()[0] == "READY=1"
-    assert [manager.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+    serving.start(NOTIFY_SOCKET=supervisor.getsockname(), WATCHDOG_USEC="400000")
+    assert supervisor.recv(1000).decode().splitlines()[0] == "READY=1"
+    assert [supervisor.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
     serving.stop()
     said: list[bytes] = []
     while not said or said[-1] != b"STOPPING=1":
-        said.append(manager.recv(1000))
+        said.append(supervisor.recv(1000))
     assert set(said[:-1]) <= {b"WATCHDOG=1"}
 
 
-def test_ready_is_said_only_when_mail_can_come(tmp_path: Path, manager: socket.socket) -> None:
+def test_ready_is_said_only_when_mail_can_come(tmp_path: Path, supervisor: socket.socket) -> None:
     serving = Serving(tmp_path, Site())
     command = [sys.executable, "-m", "mailgate", "--config", str(serving.config), "serve"]
-    environment = {"PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": manager.getsockname()}
+    environment = {"PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": supervisor.getsockname()}
     with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        assert manager.recv(1000).startswith(b"READY=1")
+        assert supervisor.recv(1000).startswith(b"READY=1")
         serving.send(mail("at once"))
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
@@ -109,7 +111,7 @@ def test_an_abstract_socket_is_spoken_to(monkeypatch: pytest.MonkeyPatch) -> Non
         assert channel.recv(100) == b"READY=1"
 
 
-def test_a_manager_that_went_away_stops_no_mail(
+def test_a_supervisor_that_went_away_stops_no_mail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
