@@ -168,7 +168,7 @@ class Campaign:
 class Soak(Campaign):
     """No kills: one daemon lives through a flapping relay and a flapping IMAP server."""
 
-    def _cycle(self, run: Rig, point: str) -> None:
+    def _cycle(self, run: Rig, point: str) -> None:  # noqa: ARG002 - none is armed
         if not run.node.alive():
             run.node.up()
         self._flap(run)

@@ -240,8 +240,16 @@ def imap_account(port: int) -> dict[str, object]:
 
 
 def leases_end(database: Database) -> None:
-    """As if all waiting were over: leases of dead processes, and the pauses before retries."""
+    """As if the leases of dead processes had run out; only while no process is alive."""
     with database.transaction() as tx:
         tx.sources.release_all()
         tx.conn.exec_driver_sql("UPDATE inbox SET due = received WHERE due IS NOT NULL")
         tx.conn.exec_driver_sql("UPDATE outbox_recipients SET due = queued WHERE due IS NOT NULL")
+
+
+def pauses_end(database: Database) -> None:
+    """As if the pauses before retries were over; copies on the wire are left alone."""
+    with database.transaction() as tx:
+        tx.conn.exec_driver_sql(
+            "UPDATE outbox_recipients SET due = queued WHERE due IS NOT NULL AND state <> 'sending'"
+        )

@@ -14,7 +14,7 @@ from tests.faults.judge import Verdict, judge
 from tests.faults.ledgers import Tail
 from tests.faults.load import Load, wait_for
 from tests.faults.mails import Mail, Writer
-from tests.faults.node import AGENT, Node, imap_account, leases_end
+from tests.faults.node import AGENT, Node, imap_account, leases_end, pauses_end
 from tests.faults.sink import Sink
 from tests.peers.fake_imap import FakeImap
 
@@ -33,30 +33,42 @@ class Rig:
         self._tail = Tail(sink.ledger)
         self.notices: list[str] = []  # Message-IDs of notices to the agent, not answered yet
         self.sent: list[str] = []  # of what people got, no report was made about it yet
-        self._posted: dict[str, Mail] = {}  # appended to the IMAP folder, not taken yet
+        self._posted: dict[bytes, Mail] = {}  # appended to the IMAP folder, not taken yet
+        self._processed = 0  # how much of the folder of taken mail was read
         self._uid = 0
+        self._looking = threading.Lock()
 
     # --- mail -----------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Read what the relay took since the last look, and what left the IMAP folder."""
+    def look(self) -> bool:
+        """Read what the relay took since the last look, and what left the IMAP folder. True."""
         for line in self._tail.news():
             for address in line.get("to", ()):
                 (self.notices if address == AGENT else self.sent).append(line["message_id"])
-        for uuid in self._gone():
-            self.load.ledger.write(uuid=uuid, answer="250 moved away by the poller")
-            del self._posted[uuid]
+        with self._looking:
+            self._look_at_imap()
+        return True
 
-    def _gone(self) -> list[str]:
-        there = {id(raw) for raw in list(self.imap.mails.values())}
-        return [uuid for uuid, mail in self._posted.items() if id(mail.raw) not in there]
+    def _look_at_imap(self) -> None:
+        processed, failed = self.imap.folders["Processed"], self.imap.folders["Failed"]
+        while self._processed < len(processed):
+            mail = self._posted.pop(processed[self._processed], None)
+            self._processed += 1
+            if mail:
+                self.load.ledger.write(uuid=mail.uuid, answer="250 moved by the poller")
+        while failed:  # set aside, as the server did not supply it: an operator moves it back
+            self._append(failed.pop())
 
     def post(self, mail: Mail) -> None:
         """Put a mail into the IMAP folder; only while no session is open."""
         self.load.ledger.write(uuid=mail.uuid, kind=mail.kind, way="imap", sha256=mail.sha256)
-        self._posted[mail.uuid] = mail
+        with self._looking:
+            self._posted[mail.raw] = mail
+            self._append(mail.raw)
+
+    def _append(self, raw: bytes) -> None:
         self._uid += 1
-        self.imap.append(self._uid, mail.raw)
+        self.imap.append(self._uid, raw)
 
     def answer(self) -> Mail | None:
         """An agent's reply to a notice that the relay took; None before there is one."""
@@ -82,15 +94,15 @@ class Rig:
     def settle(self, seconds: float = QUIET) -> Verdict:
         """Without faults: wait until every mail is answered and nothing waits; then judge."""
         self.sink.calm()
-        self.node.kill()
         database = self.node.database()
         try:
-            leases_end(database)
-            self.node.up()
+            if not self.node.alive():
+                leases_end(database)
+                self.node.up()
             wait_for("all mails to be answered", lambda: self._all_answered(), seconds)
 
             def rest() -> bool:
-                leases_end(database)  # each pause before a retry is over at once
+                pauses_end(database)
                 time.sleep(0.3)
                 with database.reading() as tx:
                     depths = tx.stats.depths()
