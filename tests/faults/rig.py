@@ -97,6 +97,7 @@ class Rig:
         database = self.node.database()
         try:
             if not self.node.alive():
+                database.ready()  # a disk that lost power may hold an empty one
                 leases_end(database)
                 self.node.up()
             wait_for("all mails to be answered", lambda: self._all_answered(), seconds)
