@@ -38,7 +38,7 @@ GROUP_SECONDS = 0.025  # an older transaction takes no more mails: whoever accep
 MAX_ATTEMPTS = 3  # then the mail is set aside for a human
 RETRY_AFTER = timedelta(seconds=5)
 PARENT_PATIENCE = timedelta(minutes=10)  # how long an answer waits for the mail it answers
-PASS_ON_MAX = 10 * 1024 * 1024  # octets of attachments that go along with one notice
+PASS_ON_MAX = 25 * 1024 * 1024  # octets of attachments that go along with one notice
 
 # The first word of a source's name -> what the ticket says it came by.
 CAME_BY = {"smtp": "email", "lmtp": "email", "imap": "email"}

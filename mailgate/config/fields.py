@@ -84,15 +84,17 @@ def domain_of(value: str) -> str | None:
 
 
 def address_of(value: str) -> str | None:
-    """An addr-spec with its domain in lower case and A-label form, or None when it is none.
+    """An addr-spec in lower case, its domain in A-label form, or None when it is none.
 
+    ASCII letters only, as the parser does it: addresses are compared by these bytes.
     A light check on purpose: `root@localhost` and `a@b.test` are addresses too.
     """
     if not _ADDRESS.fullmatch(value) or len(value) > 254:
         return None
     local, _, host = value.rpartition("@")
     domain = domain_of(host)
-    return f"{local}@{domain}" if domain and len(local) <= 64 else None
+    low = "".join(c.lower() if c.isascii() else c for c in local)
+    return f"{low}@{domain}" if domain and len(local) <= 64 else None
 
 
 def _address(value: str) -> str:

@@ -81,9 +81,12 @@ def tell(
         (telling.cc, _copied(ticket)),
         *_agents(telling, ticket, policy),
     )
+    # Somebody who is both gets what agents get: it says more, and answering it is a proof.
+    at_work = {p.address for notice, people in circles for p in people if notice and _works(p)}
     for notice, people in circles:
         if notice:
-            wanted.setdefault(notice, []).extend(people)
+            both = [p for p in people if _works(p) or p.address not in at_work]
+            wanted.setdefault(notice, []).extend(both)
     taken: set[str] = set()
     result = []
     for notice, people in wanted.items():
@@ -100,6 +103,10 @@ def tell(
         if to or left_out:
             result.append(Notify(notice=notice, to=tuple(to), left_out=tuple(left_out)))
     return tuple(result)
+
+
+def _works(person: Recipient) -> bool:
+    return person.role == "agent"
 
 
 def _requester(ticket: TicketView) -> list[Recipient]:

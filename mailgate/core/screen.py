@@ -132,6 +132,21 @@ def marker_header(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Ver
     return None
 
 
+# Other help desks put these on all they send, their people's words included.
+DESK_HEADERS: tuple[str, ...] = ("x-roundup-loop", "x-rt-loop-prevention", "x-otrs-loop")
+
+
+def other_desk(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
+    """A mail from another help desk counts in full, but a confirmation would meet a machine."""
+    for name in DESK_HEADERS:
+        if mail.header(name):
+            reason = f"{name} is set: another help desk sent it"
+            return Verdict(
+                treatment=Treatment.QUIET, kind=Kind.NORMAL, check="other-desk", reason=reason
+            )
+    return None
+
+
 def suppressed(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """X-Auto-Response-Suppress (MS-OXCMAIL 2.2.3.2.14) asks for no answer by a machine."""
     words = {w.strip() for w in mail.header("x-auto-response-suppress").lower().split(",")}
@@ -242,6 +257,7 @@ CHECKS: tuple[Check, ...] = (
     mailing_list,
     no_reply_sender,
     null_sender,
+    other_desk,
 )
 
 

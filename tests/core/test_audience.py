@@ -139,10 +139,10 @@ def test_a_confirmation_goes_to_those_in_to_and_cc_too() -> None:
 
 
 def test_nobody_is_told_twice() -> None:
-    """Ana is requester, on CC and assigned: she hears of it once, as the requester."""
+    """Ana is requester, on CC and assigned: she hears of it once, as the agent she is."""
     on = ticket(requester=ANA.address, cc=(ANA.address,), assignee=ANA.address)
     found = tell(Happening.AGENT_ANSWERED, on, POLICY, author=BEN.address)
-    assert [(n.notice, [p.role for p in n.to]) for n in found] == [("answer", ["requester"])]
+    assert [(n.notice, [p.role for p in n.to]) for n in found] == [("agent-message", ["agent"])]
 
 
 def test_who_is_left_out_once_does_not_slip_in_by_another_role() -> None:

@@ -158,7 +158,7 @@ STORIES = {
         outcome="ticket",
         kind="customer",
         fields={},
-        told={ANA.address: "confirmation"},
+        told={ANA.address: "agent-new"},
     ),
     "an agent on CC without a proof is a customer": Story(
         given=mail(ANA.address, subject="[#7] Printer"),

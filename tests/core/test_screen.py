@@ -50,6 +50,7 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
         "mailing_list",
         "no_reply_sender",
         "null_sender",
+        "other_desk",
     ]
 
 
@@ -57,6 +58,11 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
     ("given", "verdict"),
     [
         pytest.param(mail(), "accept normal default", id="a person writes"),
+        pytest.param(
+            mail(headers={"x-roundup-loop": ("hello",)}),
+            "quiet normal other-desk",
+            id="another help desk: in full, but unconfirmed",
+        ),
         pytest.param(mail(""), "accept normal default", id="nobody knows who wrote"),
         # --- ourselves (A9, L8)
         pytest.param(
@@ -296,8 +302,6 @@ def test_several_authors_are_judged_by_the_first() -> None:
 
 # Where we read a mail of the corpus otherwise than its manifest.
 OTHERWISE: Mapping[str, str] = {
-    # Only Roundup's own loop header marks it; that is Roundup's affair, to us a person writes.
-    "roundup/testDejaVu.eml": "accept normal",
     # 93 Received headers, added for length; a mail that really came so far goes in circles.
     "mime4j/long-headers.eml": "drop normal",
 }

@@ -82,7 +82,7 @@ BROKEN = [
     ),
     pytest.param(
         HEAD + '[[mailbox]]\naddress = "b@example.org"\naliases = ["SUPPORT@example.org"]\n',
-        "config.toml:9: [mailbox.1].aliases: SUPPORT@example.org is used twice, "
+        "config.toml:9: [mailbox.1].aliases: support@example.org is used twice, "
         "first in [mailbox.0]; remove one of the two",
         id="address of two mailboxes",
     ),
