@@ -2,6 +2,10 @@
 
 In a folder every `.eml` below it and every Maildir is taken, in order of name. An mbox is taken
 only when it is named itself: anything may begin with "From ".
+
+Mail in an mbox is parted by a line such as `From ana@example.org Mon May  4 09:00:00 2026` (RFC
+4155) at the beginning or below an empty line. Not every program writes ">From " for a body's own
+"From ", so a line without such a date parts nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +23,19 @@ from mailgate.core.mail import Inbound
 
 _DATE = re.compile(rb"^Date:[ \t]*([^\r\n]{1,200})", re.IGNORECASE | re.MULTILINE)
 _BLANK = re.compile(rb"\r?\n\r?\n")  # the end of the header block
+_LINE = 65536  # octets of a line read at a time; a separator is far shorter
+# The date as asctime(3) writes it or, with some programs, as RFC 5322 does; zones stand anywhere.
+_DAY = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),?[ \t]+"
+_MONTH = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[ \t]+"
+_CLOCK = rb"\d{1,2}:\d\d(?::\d\d)?"
+_ZONES = rb"(?:[ \t]+(?:[+-]\d{4}|[A-Z]{1,5})){0,2}"
+_ASCTIME = _DAY + _MONTH + rb"\d{1,2}[ \t]+" + _CLOCK + _ZONES + rb"[ \t]+\d{4}"
+_RFC5322 = _DAY + rb"\d{1,2}[ \t]+" + _MONTH + rb"\d{4}[ \t]+" + _CLOCK
+_SEPARATOR = re.compile(
+    # An address, a word, or what list archives make of an address: ana at example.org.
+    rb'From[ \t]+(?:"[^"\r\n]{1,300}"@)?[^\s"]{1,400}(?: at \S{1,300})?[ \t]+'
+    + rb"(?:%b|%b)%b(?:[ \t]+remote from \S{1,300})?[ \t]*\r?\n" % (_ASCTIME, _RFC5322, _ZONES)
+)
 _HEAD = 65536  # octets looked at for a Date
 _EARLIEST = datetime(1982, 1, 1, tzinfo=UTC)  # RFC 822
 
@@ -29,33 +46,47 @@ class Item:
 
     path: Path
     place: str
-    key: int | str = ""  # in an mbox or Maildir
+    key: int | str = ""  # in an mbox (counted from 0) or Maildir
+    span: tuple[int, int] | None = None  # in an mbox: where its bytes begin and end
 
     def read(self) -> bytes:
         """The exact bytes. Raises OSError, or KeyError when a Maildir lost it."""
-        if self.key == "":
-            return self.path.read_bytes()
-        if isinstance(self.key, int):
-            return _mbox(self.path).get_bytes(str(self.key))
-        return mailbox.Maildir(self.path, create=False).get_bytes(self.key)
+        if self.span is not None:
+            return _between(self.path, *self.span)
+        if isinstance(self.key, str) and self.key:
+            return mailbox.Maildir(self.path, create=False).get_bytes(self.key)
+        return self.path.read_bytes()
 
 
-class _Mbox(mailbox.mbox):
-    """An mbox that is only read; keys are counted from 0 in order of the file."""
+def _between(path: Path, start: int, end: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(start)
+        raw = file.read(end - start)
+    if len(raw) != end - start:
+        raise OSError(f"{path}: the file became shorter while it was read")
+    return raw
 
-    def get_bytes(self, key: str, from_: bool = False) -> bytes:
-        return super().get_bytes(int(key), from_)  # type: ignore[arg-type]
 
+def _spans(path: Path) -> Iterator[tuple[int, int]]:
+    """Where each mail of an mbox begins and ends: one pass, one line in memory at a time.
 
-_open: dict[Path, _Mbox] = {}
-
-
-def _mbox(path: Path) -> _Mbox:
-    """The open mbox: finding where its mails begin costs a pass over the whole file."""
-    if path not in _open:
-        _open.clear()
-        _open[path] = _Mbox(path, create=False)
-    return _open[path]
+    A mail ends ahead of the blank line that stands before the next separator or the end.
+    """
+    start: int | None = None
+    end = at = 0
+    whole, blank = True, True  # the line before: whether it was ended, whether it was empty
+    with path.open("rb") as file:
+        while line := file.readline(_LINE):
+            if whole and blank and _SEPARATOR.fullmatch(line):
+                if start is not None:
+                    yield start, end
+                start = at + len(line)
+            blank = whole and line in (b"\n", b"\r\n")
+            whole = line.endswith(b"\n")
+            end = max(at, start or 0) if blank else at + len(line)
+            at += len(line)
+    if start is not None:
+        yield start, end
 
 
 def items(paths: Sequence[Path]) -> Iterator[Item]:
@@ -101,12 +132,12 @@ def _folder(folder: Path) -> Iterator[Item]:
 
 def _file(path: Path) -> Iterator[Item]:
     with path.open("rb") as file:
-        is_mbox = file.read(5) == b"From " and not path.name.lower().endswith(".eml")
-    if not is_mbox:
+        is_mbox = _SEPARATOR.fullmatch(file.readline(_LINE))
+    if not is_mbox or path.name.lower().endswith(".eml"):
         yield Item(path=path, place=str(path.resolve()))
         return
-    for key in _mbox(path).keys():  # noqa: SIM118 - a mailbox iterates over messages, not keys
-        yield Item(path=path, place=f"{path.resolve()}#{key}", key=int(key))
+    for key, span in enumerate(_spans(path)):
+        yield Item(path=path, place=f"{path.resolve()}#{key}", key=key, span=span)
 
 
 def _maildir(folder: Path) -> Iterator[Item]:

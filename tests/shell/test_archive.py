@@ -119,3 +119,94 @@ def test_the_same_file_again_is_the_same_delivery_and_other_bytes_are_not(tmp_pa
     key = archive.inbound(item, MAIL, live=False, now=NOW).source_key
     assert archive.inbound(item, MAIL, live=True, now=NOW).source_key == key
     assert archive.inbound(item, MAIL + b".", live=False, now=NOW).source_key != key
+
+
+# --- mbox --------------------------------------------------------------------------------
+
+LINE = b"From c@example.com Mon May  4 09:00:00 2026\n"
+
+
+def mbox(folder: Path, raw: bytes) -> list[bytes]:
+    """The mails of an mbox with these bytes."""
+    box = folder / "box"
+    box.write_bytes(raw)
+    return [item.read() for item in found(box)]
+
+
+def test_a_sentence_that_begins_with_from_does_not_split_a_mail(tmp_path: Path) -> None:
+    below_a_line = b"Subject: 1\n\nHello.\nFrom my point of view this is one mail.\n"
+    below_a_gap = b"Subject: 2\n\nHello.\n\nFrom here on it is quiet.\n\n\nFrom Mon to Tue\n"
+    dated = b"Subject: 3\n\nit came\nFrom d@example.com Mon May  4 09:00:00 2026\nas I said\n"
+    long = b"Subject: 4\n\n" + b"x" * 65536 + LINE + b"\n"
+    mails = [below_a_line, below_a_gap, dated, long]
+    assert mbox(tmp_path, b"".join(LINE + mail + b"\n" for mail in mails)) == mails
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(b"From a@example.com Mon May 04 09:00:00 2026", id="zero before the day"),
+        pytest.param(b"From - Mon May  4 09:00:00 2026", id="no address"),
+        pytest.param(b"From MAILER-DAEMON Mon May  4 09:00:00 2026", id="a word"),
+        pytest.param(b"From 1@xxx Mon May 04 09:00:00 +0000 2026", id="zone before the year"),
+        pytest.param(b"From a@example.com Mon May  4 09:00:00 CEST 2026", id="zone by name"),
+        pytest.param(b"From a@example.com Mon May  4 09:00:00 2026 +0200", id="zone at the end"),
+        pytest.param(b"From a at example.com  Mon May  4 09:00:00 2026", id="a at b"),
+        pytest.param(b'From "a b"@example.com Mon May  4 09:00:00 2026', id="a quoted name"),
+        pytest.param(b"From a@example.com Mon May  4 09:00 2026 remote from b", id="UUCP"),
+        pytest.param(b"From a@example.com Mon, 4 May 2026 09:00:00 +0200", id="RFC 5322"),
+        pytest.param(b"From a@example.com Mon May  4 09:00:00 2026\r", id="CRLF"),
+    ],
+)
+def test_the_separators_that_programs_write_part_mails(tmp_path: Path, line: bytes) -> None:
+    first, second = b"Subject: 1\n\none\n", b"Subject: 2\n\ntwo\n"
+    raw = line + b"\n" + first + b"\n" + line + b"\n" + second + b"\n"
+    assert mbox(tmp_path, raw) == [first, second]
+
+
+@pytest.mark.parametrize(
+    "mails",
+    [
+        pytest.param([b"Subject: 1\n\none\n\n\n", b"Subject: 2\n\n\ntwo\n"], id="blank lines"),
+        pytest.param([b"Subject: 1\r\n\r\none\r\n", b"Subject: 2\r\n\r\n\xff\0\r\n"], id="CRLF"),
+        pytest.param([b"Subject: 1\n\n>From a\n", b"Subject: 2\n\n>>From b\n"], id=">From"),
+        pytest.param([b"Subject: 1\n\n", b"", b"Subject: 3\n\n"], id="empty ones"),
+        pytest.param([b"Subject: 1\n\n" + b"\r" * 70_000 + b"\n"], id="no line"),
+    ],
+)
+def test_the_bytes_of_a_mail_in_an_mbox_are_kept(tmp_path: Path, mails: list[bytes]) -> None:
+    raw = b"".join(LINE + mail + (b"\r\n" if b"\r\n" in mail else b"\n") for mail in mails)
+    assert mbox(tmp_path, raw) == mails
+
+
+def test_the_last_mail_of_an_mbox_needs_no_end(tmp_path: Path) -> None:
+    assert mbox(tmp_path, LINE + b"Subject: 1\n\none") == [b"Subject: 1\n\none"]
+    assert mbox(tmp_path, LINE) == [b""]
+
+
+def test_a_mail_named_itself_that_only_begins_with_from_is_one_mail(tmp_path: Path) -> None:
+    raw = b"From me to you\nSubject: x\n\n" + LINE + b"y\n"
+    assert mbox(tmp_path, raw) == [raw]
+
+
+def test_an_mbox_that_grew_keeps_the_places_of_what_was_there(tmp_path: Path) -> None:
+    mbox(tmp_path, LINE + b"Subject: 1\n\n1\n\n")
+    before = found(tmp_path / "box")
+    mbox(tmp_path, LINE + b"Subject: 1\n\n1\n\n" + LINE + b"Subject: 2\n\n2\n\n")
+    assert found(tmp_path / "box")[:1] == before
+
+
+def test_an_mbox_that_shrank_gives_no_half_mail(tmp_path: Path) -> None:
+    mbox(tmp_path, LINE + b"Subject: 1\n\none\n")
+    [item] = found(tmp_path / "box")
+    (tmp_path / "box").write_bytes(LINE)
+    with pytest.raises(OSError, match="became shorter"):
+        item.read()
+
+
+def test_a_real_mbox_is_parted_as_the_standard_library_parts_it(corpus: Path) -> None:
+    box = corpus / "mime4j" / "mbox" / "rlug.mbox"
+    told = mailbox.mbox(box, create=False)
+    wanted = [told.get_bytes(key) for key in told.keys()]  # noqa: SIM118
+    told.close()
+    assert [item.read() for item in found(box)] == wanted
