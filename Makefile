@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 RUN := run
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers demo test torture soak cover goldens lint fmt bench run constraints clean
+.PHONY: help setup peers demo test torture soak cover goldens lint fmt fuzz bench run constraints clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: setup ## format check, ruff, mypy --strict, import contracts
 fmt: setup ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+fuzz: setup ## break mails for ten minutes and tell what did not hold
+	$(BIN)/python -m tests.fuzz
 
 bench: setup ## measure each hop and print a table
 	$(BIN)/python -m bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from html import escape, unescape
 from re import ASCII, IGNORECASE, Match
@@ -41,6 +42,8 @@ _CSS = _set(
     " font-size font-style font-weight height max-width padding padding-bottom padding-left"
     " padding-right padding-top text-align text-decoration vertical-align white-space width"
 )
+MAX_NESTING = 1000  # elements open at a time; bleach is quadratic in them
+_MAX_WORDS = 2000  # in one tag; it is quadratic in attributes too
 _SET_HERE = ("rel", "target")  # by nh3 itself; bleach has removed the sender's
 _LINK = regex(r"(?:https?|mailto|tel):", IGNORECASE | ASCII)
 # bleach reads CSS without decoding entities; mail programs write quotes in it as &quot;.
@@ -52,6 +55,9 @@ _UNREAD = (
 _DROP_OPEN = regex(rf"<!--|<({_UNREAD.replace(' ', '|')})(?=[\s/>])", IGNORECASE | ASCII)
 _DROP_CLOSE = {tag: regex(rf"</{tag}[^>]*>?", IGNORECASE | ASCII) for tag in _UNREAD.split()}
 _DROP_CLOSE["!--"] = regex("-->")
+# Elements that hold nothing, or that the next of their kind closes: they may stay open.
+_FLAT = _set("area br col dd dt embed hr img input li link meta option p source td th tr wbr")
+_TAG = regex(r"<(/?)([a-z][^\s<>/]*)([^<>]*)", IGNORECASE | ASCII)
 _BREAKS = regex(r"(?:br|p|div|tr|li|h[1-6]|blockquote|table|ul|ol)\b", IGNORECASE | ASCII)
 
 
@@ -71,14 +77,15 @@ def safe_html(html: str, allow_cid: bool = True) -> str:
     """HTML of a stranger as HTML that runs nothing, loads nothing and stays in its place.
 
     Links may lead to http, https, mailto and tel; pictures only to parts of the mail (`cid:`),
-    and with `allow_cid` False nowhere. Above MAX_HTML octets the result is escaped plain text
-    that begins with PLAIN_OPEN. Two sanitisers in a row: no slip of one is enough.
+    and with `allow_cid` False nowhere. Above MAX_HTML octets or MAX_NESTING open elements the
+    result is escaped plain text that begins with PLAIN_OPEN. Two sanitisers in a row: no slip of
+    one is enough.
 
     The time is not bounded by the size: call it in a process that can be killed.
     """
     octets = html.encode("utf-8", "replace")  # lone surrogates, which nh3 refuses, become "?"
     html = octets.decode()
-    if len(octets) > MAX_HTML:
+    if len(octets) > MAX_HTML or _too_dense(html):
         return f"{PLAIN_OPEN}{escape(plain_text(html))}</pre>"
     first = Cleaner(
         tags=_TAGS,
@@ -100,6 +107,24 @@ def safe_html(html: str, allow_cid: bool = True) -> str:
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+def _too_dense(html: str) -> bool:
+    """Whether cleaning would take seconds, judged by one linear look at the tags."""
+    opened: Counter[str] = Counter()
+    depth = 0
+    for tag in _TAG.finditer(html):
+        closing, name, rest = tag[1], tag[2].lower(), tag[3]
+        if len(rest) > _MAX_WORDS and len(rest.split()) > _MAX_WORDS:
+            return True
+        if name in _FLAT or (closing and not opened[name]):
+            continue
+        step = -1 if closing else 1
+        opened[name] += step
+        depth += step
+        if depth > MAX_NESTING:
+            return True
+    return False
 
 
 def _single_quotes(style: Match[str]) -> str:

@@ -1,0 +1,1 @@
+"""Mail that was broken on purpose, run through the real parse processes: `make fuzz`."""
