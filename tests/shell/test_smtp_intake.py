@@ -12,6 +12,7 @@ import pytest
 
 from mailgate import journal
 from mailgate.intake import Intake
+from mailgate.parsing import read_mail
 from mailgate.sources.smtp import Wire
 from store.database import Database
 from store.inbox import Settled
@@ -137,3 +138,24 @@ def test_every_mail_of_the_corpus_is_kept_octet_for_octet(
             client.expect("250")
             sent.append(content)
     assert [raw(sqlite_database, row) for row in inbox(sqlite_database)] == sent
+
+
+def test_s1_a_bare_newline_from_a_trusted_peer_is_kept_and_forges_no_sender(
+    tmp_path: Path, sqlite_database: Database, intake: Intake
+) -> None:
+    content = (
+        b"Subject: x\rFrom: ana@example.org\r\nFrom: mallory@example.net\r\n"
+        b"X-Last: y\rReply-To: ana@example.org\r\n\r\nfirst\nsecond\rthird\r\n"
+    )
+    with (
+        Rig(tmp_path, submit=intake.submit, trusted=(ip_network("127.0.0.0/8"),)) as rig,
+        rig.ready() as client,
+    ):
+        client.send(content + b".\r\n")
+        client.expect("250")
+    (row,) = inbox(sqlite_database)
+    assert raw(sqlite_database, row) == content
+    mail = read_mail(content, ("en",))
+    assert mail.sender is not None
+    assert mail.sender.addr == "mallory@example.net"
+    assert not mail.header("reply-to")
