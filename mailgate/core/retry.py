@@ -83,6 +83,15 @@ def judge(
     return Fate(state=state, due=min(attempt.at + wait, end))
 
 
+def may_send(before: CopyState, *, automatic: bool) -> bool:
+    """Whether a copy may be sent that was in this state when it was claimed.
+
+    In `sending` its sender died, and nobody knows how far it got: only a person's words are worth
+    a second copy.
+    """
+    return not (automatic and before in (CopyState.SENDING, CopyState.UNCERTAIN))
+
+
 def is_permanent(attempt: Attempt) -> bool:
     """Whether the relay refused this mail or recipient for good (RFC 5321, section 4.2.1).
 

@@ -8,14 +8,14 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from mailgate import crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
-from mailgate.core.retry import Schedule, is_permanent, judge
+from mailgate.core.retry import Schedule, is_permanent, judge, may_send
 from mailgate.mailer.copies import Copies, Result
 from mailgate.mailer.route import News, Route
 from mailgate.mailer.session import RelaySettings, Reply, RouteDown, Session
@@ -26,6 +26,7 @@ OnResult = Callable[[Queued, Attempt, Fate], None]
 
 _RATE_FLOOR = 100_000  # octets per second we expect of a slow line, for the deadline of a big mail
 _TICK = 0.25  # seconds between two looks at `stop`
+_NO_WORDS = "the relay's words could not be written down"
 _SOON = 0.05  # shortest sleep, against a copy that is due but held by another node
 
 
@@ -84,6 +85,7 @@ class Mailer:
         self._on_result = on_result
         self._settings = tuple(routes)
         self._copies = Copies(database, timedelta(seconds=self._timing.lease))
+        self._arrived: dict[int, Result] = {}  # by recipient: taken by a relay, but not written
         # Another node or a command line may queue a mail without our hearing of it.
         self._longest_sleep = 1.0
 
@@ -189,6 +191,9 @@ class Mailer:
     async def _carry(self, copy: Queued) -> Queued | None:
         """Send one copy, write the result, take the next one."""
         lease_ends = _now() + self._timing.lease - 1
+        arrived = self._arrived.pop(copy.id, None)
+        if arrived:  # the relay has it: only the record of that is missing
+            return await self._settle(replace(arrived, copy=copy), lease_ends)
         flight = _Flight(copy, self._timing.attempt(len(copy.data)))
         self._flights.add(flight)
         try:
@@ -212,7 +217,7 @@ class Mailer:
         copy = flight.copy
         if self._stopping():
             return None
-        if copy.automatic and copy.before in (CopyState.SENDING, CopyState.UNCERTAIN):
+        if not may_send(copy.before, automatic=copy.automatic):
             return self._attempted(
                 Reply(code=0, text="the sender died on the way", uncertain=True), flight
             )
@@ -269,8 +274,39 @@ class Mailer:
 
         While the database is away this tries on until the claim is about to end: after that
         the copy belongs to whoever claims it next, and is treated as one whose sender died.
+        What the database will not have is written without the relay's words.
         """
-        news = self._take_news()
+        slot = self._reserve()
+        copy: Queued | None = None
+        try:
+            copy = await self._write(result, self._take_news(), lease_ends, slot)
+        except (Unavailable, OSError) as error:
+            self._lost(result, error)
+        except Exception as error:
+            self._refused(result, error)
+            await self._settle_plainly(result, lease_ends)
+        else:
+            self._tell(result)
+        if slot and not copy:
+            slot.give_slot_back()
+        return copy
+
+    async def _settle_plainly(self, result: Result, lease_ends: float) -> None:
+        """Write a result in our own words alone; one that is refused again is kept in mind."""
+        if result.attempt is not None:
+            result = replace(result, attempt=replace(result.attempt, text=_NO_WORDS))
+        try:
+            await self._write(result, (), lease_ends, None)
+        except Exception as error:
+            self._lost(result, error)
+            if result.fate and result.fate.state is CopyState.SENT:
+                self._arrived[result.copy.id] = result
+        else:
+            self._tell(result)
+
+    async def _write(
+        self, result: Result, news: Sequence[News], lease_ends: float, slot: Route | None
+    ) -> Queued | None:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type((Unavailable, OSError)),
             wait=wait_exponential(multiplier=0.05, max=1),
@@ -278,18 +314,16 @@ class Mailer:
             before_sleep=self._not_written,
             reraise=True,
         )
-        slot = self._reserve()
         write = functools.partial(self._copies.settle, result, news, take_next=slot is not None)
-        copy: Queued | None = None
-        try:
-            copy = await retrying(asyncio.to_thread, lambda: write(self._clock()))
-        except (Unavailable, OSError) as error:
-            self._lost(result, error)
-        else:
-            self._tell(result)
-        if slot and not copy:
-            slot.give_slot_back()
-        return copy
+        return await retrying(asyncio.to_thread, lambda: write(self._clock()))
+
+    def _refused(self, result: Result, error: Exception) -> None:
+        journal.trouble(
+            what="a result was refused by the database",
+            error=error,
+            outbox=result.copy.outbox,
+            recipient=result.copy.id,
+        )
 
     def _take_news(self) -> list[News]:
         found = [news for route in self._routes if (news := route.take_news())]
