@@ -1,11 +1,9 @@
-"""Commands about mail: deliver, import, parse, explain, raw, ledger."""
+"""Commands about mail: deliver, parse, explain, raw, ledger; import has a file of its own."""
 
 from __future__ import annotations
 
 import signal
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,11 +11,8 @@ from pathlib import Path
 from types import FrameType
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mailgate import crash
-from mailgate.assembly import make_parsers
 from mailgate.cli import shapes
 from mailgate.cli.fields import LAST_ID
 from mailgate.cli.house import (
@@ -32,27 +27,23 @@ from mailgate.cli.house import (
     printable,
     write_bytes,
 )
+from mailgate.cli.importing import import_
+from mailgate.cli.settling import parsers_of, settled
 from mailgate.core import screen
 from mailgate.core.mail import Envelope
 from mailgate.core.policy import Policy
-from mailgate.intake import commit, commit_surely
+from mailgate.intake import commit_surely
 from mailgate.parsing import Parsers
 from mailgate.render import Renderer, safe_html
 from mailgate.resources import resource
-from mailgate.sources import archive, pipe
-from mailgate.worker import LEASE, Worker
-from store.database import Database, Tx
+from mailgate.sources import pipe
+from mailgate.worker import Worker
+from store.database import Tx
 from store.inbox import Settled
 from store.outbox import OutboxRow
 from store.stats import Imbalance
 
-BATCH = 50  # mails of an import in one commit
 DEADLINE = 300  # seconds until `deliver` has committed; MTAs give a pipe 1000 (Postfix) or more
-PATIENCE = LEASE.total_seconds() + 60  # for one batch: another worker may have died with it
-
-PATHS = typer.Argument(
-    ..., metavar="PATH...", help="An mbox, a Maildir, a folder with .eml files below it, a file."
-)
 MAIL_FILE = typer.Argument(..., metavar="FILE", help="A file with one mail; - is stdin.")
 MAIL = typer.Argument(..., metavar="ID", help="Inbound id as `ledger` counts them, or Message-ID.")
 RCPT = typer.Option([], "--rcpt", metavar="A", help="Envelope recipient; may be given repeatedly.")
@@ -84,36 +75,6 @@ def deliver(
             crash.point("pipe.before_exit")
             if STATE.json:
                 _tell_outcome(home, inbound)
-
-
-def import_(
-    paths: list[Path] = PATHS,
-    live: bool = typer.Option(
-        False, "--live", help="Treat it as mail that comes in now: notices are sent."
-    ),
-) -> None:
-    """Import mail; silent history unless --live. Running it again takes only what is missing."""
-    for path in archive.skipped(paths):
-        typer.echo(f"not taken: {path} (name an mbox itself to import it)", err=True)
-    try:
-        found = list(archive.items(paths))
-    except OSError as error:
-        raise Failure(str(error)) from error
-    counts: Counter[str] = Counter()
-    fresh = 0
-    with house() as home, _parsers(home) as parsers, _progress(len(found)) as advance:
-        worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
-        for start in range(0, len(found), BATCH):
-            new, rows = _take(home, worker, found[start : start + BATCH], live=live)
-            fresh += new
-            for row in rows:
-                counts[row.outcome.value if row.outcome else "waiting"] += 1
-                if STATE.json:
-                    print_json(shapes.mail_line(row))
-                advance()
-    if not STATE.json:
-        total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-        typer.echo(f"{len(found)} mails, {fresh} new: {total or 'nothing to do'}")
 
 
 def parse(file: Path = MAIL_FILE) -> None:
@@ -224,70 +185,17 @@ def _verdict(wrong: Sequence[Imbalance], accepted: int) -> None:
         typer.echo(f"balanced: {accepted} accepted, each with one outcome or still waiting")
 
 
-def _take(
-    home: House, worker: Worker, batch: Sequence[archive.Item], *, live: bool
-) -> tuple[int, list[Settled]]:
-    """Commit and settle a batch; returns how many are new, and the row of each."""
-    now = datetime.now(UTC)
-    mails = [archive.inbound(item, item.read(), live=live, now=now) for item in batch]
-    taken = commit(home.database, mails)
-    ids = [inbound for inbound, _new in taken]
-    try:
-        rows = _settled(home.database, worker, ids)
-    except KeyboardInterrupt:
-        with home.database.transaction() as tx:  # or the next run waits for the lease of this one
-            tx.inbox.release(ids, now)
-        raise
-    return sum(new for _inbound, new in taken), rows
-
-
 def _tell_outcome(home: House, inbound: int) -> None:
     """Print what became of a committed mail. No trouble here may make the MTA send it again."""
     try:
-        with _parsers(home) as parsers:
+        with parsers_of(home) as parsers:
             worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
-            [row] = _settled(home.database, worker, [inbound])
+            [row] = settled(home.database, worker, [inbound])
             print_json(shapes.mail_line(row))
     except BrokenPipeError:
         sys.stdout = None  # or the interpreter fails on it once more, with a status of its own
     except Exception as error:
         typer.echo(f"mail {inbound} is committed; its outcome cannot be told: {error}", err=True)
-
-
-def _settled(database: Database, worker: Worker, ids: Sequence[int]) -> list[Settled]:
-    """Settle these mails, or wait until a running daemon has."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        worker.drain(only=ids)
-        with database.reading() as tx:
-            rows = [row for i in ids if (row := tx.inbox.get(i))]
-        if all(row.outcome for row in rows) or time.monotonic() > until:
-            return rows
-        time.sleep(0.1)
-
-
-@contextmanager
-def _parsers(home: House) -> Iterator[Parsers]:
-    parsers = make_parsers(home.config)
-    try:
-        yield parsers
-    finally:
-        parsers.close()
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("import", total=total)
-        yield lambda: progress.advance(task)
 
 
 @contextmanager

@@ -187,7 +187,9 @@ def test_e2_a_database_server_that_is_down_is_75(
 @pytest.mark.parametrize(
     "patch",
     [
-        pytest.param("from mailgate.cli import mails\ndel mails.commit", id="a bug: any traceback"),
+        pytest.param(
+            "from mailgate.cli import mails\ndel mails.commit_surely", id="a bug: any traceback"
+        ),
         pytest.param("sys.modules['sqlalchemy'] = None", id="an installation in pieces"),
         pytest.param("import io; sys.stdin = None", id="no stdin at all"),
     ],
@@ -203,7 +205,7 @@ def test_trouble_after_the_commit_does_not_bring_the_mail_a_second_time(
 ) -> None:
     done = patched(
         cli.config,
-        "from mailgate.cli import mails\nmails._settled = lambda *_: {}['gone']",
+        "from mailgate.cli import mails\nmails.settled = lambda *_: {}['gone']",
         "--json",
     )
     assert done.returncode == 0
