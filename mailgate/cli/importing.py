@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +14,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mailgate.cli import shapes
-from mailgate.cli.house import STATE, Failure, House, house, print_json
+from mailgate.cli.house import STATE, Failure, House, house, print_json, printable
 from mailgate.cli.settling import parsers_of, settled
+from mailgate.core.mail import Inbound
 from mailgate.intake import commit
 from mailgate.sources import archive
 from mailgate.worker import Worker
-from store.inbox import Settled
 
 BATCH = 50  # mails in one commit
 
@@ -40,42 +41,58 @@ def import_(
         found = list(archive.items(paths))
     except OSError as error:
         raise Failure(str(error)) from error
-    counts: Counter[str] = Counter()
-    fresh = 0
+    tally = _Tally()
     with house() as home, parsers_of(home) as parsers, _progress(len(found)) as advance:
         worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
         for start in range(0, len(found), BATCH):
-            new, rows = _take(home, worker, found[start : start + BATCH], live=live)
-            fresh += new
-            for row in rows:
-                counts[row.outcome.value if row.outcome else "waiting"] += 1
-                if STATE.json:
-                    print_json(shapes.mail_line(row))
-                advance()
+            batch = found[start : start + BATCH]
+            _take(home, worker, _read(batch, tally, live=live), tally)
+            advance(len(batch))
     if not STATE.json:
-        total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-        typer.echo(f"{len(found)} mails, {fresh} new: {total or 'nothing to do'}")
+        total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.ends.items()))
+        typer.echo(f"{len(found)} mails, {tally.fresh} new: {total or 'nothing to do'}")
+    if tally.unread:
+        raise Failure(f"{tally.unread} could not be read and were not taken; they are named above")
 
 
-def _take(
-    home: House, worker: Worker, batch: Sequence[archive.Item], *, live: bool
-) -> tuple[int, list[Settled]]:
-    """Commit and settle a batch; returns how many are new, and the row of each."""
+@dataclass(kw_only=True)
+class _Tally:
+    """What became of the mails so far."""
+
+    ends: Counter[str] = field(default_factory=Counter)
+    fresh: int = 0
+    unread: int = 0
+
+
+def _read(batch: Sequence[archive.Item], tally: _Tally, *, live: bool) -> list[Inbound]:
+    """The mails of a batch; what cannot be read is named, and does not stop the others."""
     now = datetime.now(UTC)
-    mails = [archive.inbound(item, item.read(), live=live, now=now) for item in batch]
+    mails = []
+    for item in batch:
+        try:
+            mails.append(archive.inbound(item, item.read(), live=live, now=now))
+        except (OSError, KeyError) as error:
+            which = f"{item.path}" if item.key == "" else f"{item.path}#{item.key}"
+            why = getattr(error, "strerror", None) or error
+            typer.echo(printable(f"cannot read {which}: {why}"), err=True)
+            tally.unread += 1
+    return mails
+
+
+def _take(home: House, worker: Worker, mails: Sequence[Inbound], tally: _Tally) -> None:
+    """Commit and settle mails, and tell of each."""
+    if not mails:
+        return
     taken = commit(home.database, mails)
-    ids = [inbound for inbound, _new in taken]
-    try:
-        rows = settled(home.database, worker, ids)
-    except KeyboardInterrupt:
-        with home.database.transaction() as tx:  # or the next run waits for the lease of this one
-            tx.inbox.release(ids, now)
-        raise
-    return sum(new for _inbound, new in taken), rows
+    tally.fresh += sum(new for _inbound, new in taken)
+    for row in settled(home.database, worker, [inbound for inbound, _new in taken]):
+        tally.ends[row.outcome.value if row.outcome else "waiting"] += 1
+        if STATE.json:
+            print_json(shapes.mail_line(row))
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
     console = Console(stderr=True)
     with Progress(
         TextColumn("importing"),
@@ -86,4 +103,4 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         disable=not console.is_terminal,
     ) as progress:
         task = progress.add_task("import", total=total)
-        yield lambda: progress.advance(task)
+        yield lambda count: progress.advance(task, count)

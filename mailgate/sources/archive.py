@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
+from os.path import realpath
 from pathlib import Path
 
 from mailgate.core.mail import Inbound
@@ -55,6 +56,8 @@ class Item:
             return _between(self.path, *self.span)
         if isinstance(self.key, str) and self.key:
             return mailbox.Maildir(self.path, create=False).get_bytes(self.key)
+        if self.path.exists() and not self.path.is_file():
+            raise OSError(f"{self.path}: not a regular file")  # a pipe would hold us up for ever
         return self.path.read_bytes()
 
 
@@ -96,7 +99,7 @@ def items(paths: Sequence[Path]) -> Iterator[Item]:
         if not path.exists():
             raise FileNotFoundError(f"{path}: no such file or folder")
         for item in _folder(path) if path.is_dir() else _file(path):
-            whole = item.path.resolve() / str(item.key)
+            whole = Path(realpath(item.path)) / str(item.key)  # resolve() fails on a loop
             if whole not in seen:
                 seen.add(whole)
                 yield item
@@ -127,24 +130,24 @@ def _folder(folder: Path) -> Iterator[Item]:
         if path.is_dir():
             yield from _folder(path)
         elif path.name.lower().endswith(".eml"):  # also a file whose whole name is ".eml"
-            yield Item(path=path, place=str(path.resolve()))
+            yield Item(path=path, place=realpath(path))
 
 
 def _file(path: Path) -> Iterator[Item]:
     with path.open("rb") as file:
         is_mbox = _SEPARATOR.fullmatch(file.readline(_LINE))
     if not is_mbox or path.name.lower().endswith(".eml"):
-        yield Item(path=path, place=str(path.resolve()))
+        yield Item(path=path, place=realpath(path))
         return
     for key, span in enumerate(_spans(path)):
-        yield Item(path=path, place=f"{path.resolve()}#{key}", key=key, span=span)
+        yield Item(path=path, place=f"{realpath(path)}#{key}", key=key, span=span)
 
 
 def _maildir(folder: Path) -> Iterator[Item]:
     box = mailbox.Maildir(folder, create=False)
     for key in sorted(box.keys()):
         # The key is the name without its flags: those change when somebody reads the mail.
-        yield Item(path=folder, place=f"{folder.resolve()}#{key}", key=key)
+        yield Item(path=folder, place=f"{realpath(folder)}#{key}", key=key)
     for name in sorted(box.list_folders()):
         yield from _maildir(folder / f".{name}")
 

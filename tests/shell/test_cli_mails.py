@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -211,3 +212,20 @@ def test_import_names_what_it_does_not_take(cli: Cli, tmp_path: Path) -> None:
     assert cli.ok("import", str(folder / "old.mbox")).out == "1 mails, 1 new: 1 ticket\n"
     missing = cli("import", str(tmp_path / "none"))
     assert (missing.status, missing.err.endswith("no such file or folder\n")) == (1, True)
+
+
+def test_a_mail_that_cannot_be_read_does_not_stop_the_import(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    (folder / "1.eml").symlink_to(tmp_path / "gone")
+    (folder / "2.eml").symlink_to(folder / "2.eml")
+    os.mkfifo(folder / "3.eml")
+    (folder / "4.eml").write_bytes(letter())
+    done = cli("import", str(folder))
+    assert (done.status, done.out) == (1, "4 mails, 1 new: 1 ticket\n")
+    said = done.err.splitlines()
+    unread = [f"cannot read {folder / name}" for name in ("1.eml", "2.eml", "3.eml")]
+    assert [line.partition(": ")[0] for line in said[:3]] == unread
+    assert said[3] == "3 could not be read and were not taken; they are named above"
+    again = cli("import", "--json", str(folder))
+    assert (again.status, [line["inbound"] for line in again.lines]) == (1, [1])
