@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -15,13 +17,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mailgate.cli import shapes
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable
-from mailgate.cli.settling import parsers_of, settled
+from mailgate.cli.settling import PATIENCE, parsers_of, settled
 from mailgate.core.mail import Inbound
 from mailgate.intake import commit
 from mailgate.sources import archive
 from mailgate.worker import Worker
+from store.inbox import Settled
 
 BATCH = 50  # mails in one commit
+SILENCE = 2.0  # seconds of waiting for somebody else before it is said
 
 PATHS = typer.Argument(
     ..., metavar="PATH...", help="An mbox, a Maildir, a folder with .eml files below it, a file."
@@ -42,11 +46,20 @@ def import_(
     except OSError as error:
         raise Failure(str(error)) from error
     tally = _Tally()
-    with house() as home, parsers_of(home) as parsers, _progress(len(found)) as advance:
+    with (
+        _watching() as watch,
+        house() as home,
+        parsers_of(home) as parsers,
+        _progress(len(found)) as advance,
+    ):
         worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]
-            _take(home, worker, _read(batch, tally, live=live), tally)
+            mails = _read(batch, tally, live=live)
+            for row in _take(home, worker, mails, tally, watch) if mails else ():
+                tally.ends[row.outcome.value if row.outcome else "waiting"] += 1
+                if STATE.json:
+                    print_json(shapes.mail_line(row))
             advance(len(batch))
     if not STATE.json:
         total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.ends.items()))
@@ -79,16 +92,50 @@ def _read(batch: Sequence[archive.Item], tally: _Tally, *, live: bool) -> list[I
     return mails
 
 
-def _take(home: House, worker: Worker, mails: Sequence[Inbound], tally: _Tally) -> None:
-    """Commit and settle mails, and tell of each."""
-    if not mails:
-        return
+def _take(
+    home: House, worker: Worker, mails: Sequence[Inbound], tally: _Tally, watch: _Watch
+) -> list[Settled]:
+    """Commit and settle mails."""
+    watch(0, 0.0)
     taken = commit(home.database, mails)
     tally.fresh += sum(new for _inbound, new in taken)
-    for row in settled(home.database, worker, [inbound for inbound, _new in taken]):
-        tally.ends[row.outcome.value if row.outcome else "waiting"] += 1
-        if STATE.json:
-            print_json(shapes.mail_line(row))
+    return settled(home.database, worker, [inbound for inbound, _new in taken], watch)
+
+
+@dataclass(kw_only=True)
+class _Watch:
+    """Ends an import after SIGTERM, and says once that it has to wait for somebody."""
+
+    stopped: bool = False
+    said: bool = False
+
+    def __call__(self, undecided: int, waited: float) -> None:
+        """Raises Failure after SIGTERM."""
+        if self.stopped:
+            raise Failure("stopped; run it again for the rest", 128 + signal.SIGTERM)
+        if undecided and waited > SILENCE and not self.said:
+            self.said = True
+            typer.echo(
+                f"waiting for {undecided} mails that a running daemon or an import that was killed"
+                f" has in hand, for {PATIENCE / 60:.0f} minutes at most",
+                err=True,
+            )
+
+
+@contextmanager
+def _watching() -> Iterator[_Watch]:
+    """The first SIGTERM ends the import between two mails, a second one at once."""
+    watch = _Watch()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        watch.stopped = True
+        signal.signal(number, signal.SIG_DFL)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield watch
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from mailgate.assembly import make_parsers
 from mailgate.cli.house import House
@@ -14,7 +15,6 @@ from store.database import Database
 from store.inbox import Settled
 
 PATIENCE = LEASE.total_seconds() + 60  # for one batch: another worker may have died with it
-SILENCE = 2.0  # seconds of waiting for somebody else before it is said
 
 
 @contextmanager
@@ -31,22 +31,34 @@ def settled(
     database: Database,
     worker: Worker,
     ids: Sequence[int],
-    waiting: Callable[[int], None] = lambda _count: None,
+    watch: Callable[[int, float], None] = lambda _undecided, _waited: None,
 ) -> list[Settled]:
     """Settle these mails, or wait until whoever has claimed them is done or given up.
 
-    `waiting` is told once how many there are, when that takes more than a moment.
+    `watch` is called between steps, with how many mails somebody else has and the seconds that
+    this took. What it raises, and whatever else ends this early, leaves no claim behind.
     """
-    start, told = time.monotonic(), False
+    try:
+        return _settled(database, worker, ids, watch)
+    except BaseException:  # Ctrl-C too: or the next run waits for the lease of this one
+        worker.hand_back()
+        with database.transaction() as tx:  # what was just being settled
+            tx.inbox.release(ids, datetime.now(UTC))
+        raise
+
+
+def _settled(
+    database: Database, worker: Worker, ids: Sequence[int], watch: Callable[[int, float], None]
+) -> list[Settled]:
+    start = time.monotonic()
     while True:
-        worker.drain(only=ids)
+        while worker.step(only=ids):
+            watch(0, 0.0)
         with database.reading() as tx:
             rows = [row for i in ids if (row := tx.inbox.get(i))]
         undecided = sum(row.outcome is None for row in rows)
         waited = time.monotonic() - start
         if not undecided or waited > PATIENCE:
             return rows
-        if waited > SILENCE and not told:
-            waiting(undecided)
-            told = True
+        watch(undecided, waited)
         time.sleep(0.1)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from mailgate.cli import importing, settling
 from mailgate.ops import demo_mails
-from tests.peers.daemon_rig import run_cli
+from tests.peers.daemon_rig import run_cli, until
 from tests.shell.cli_rig import Cli, letter
 
 PARSED = [
@@ -229,3 +234,43 @@ def test_a_mail_that_cannot_be_read_does_not_stop_the_import(cli: Cli, tmp_path:
     assert said[3] == "3 could not be read and were not taken; they are named above"
     again = cli("import", "--json", str(folder))
     assert (again.status, [line["inbound"] for line in again.lines]) == (1, [1])
+
+
+def test_an_import_that_was_terminated_leaves_no_claim_to_wait_for(
+    cli: Cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    for number in range(120):
+        (folder / f"{number}.eml").write_bytes(letter(f"Mail {number}"))
+    cli.ok("status")
+    words = ["--config", str(cli.config), "import", str(folder)]
+    with (
+        subprocess.Popen([sys.executable, "-m", "mailgate", *words], stderr=subprocess.PIPE) as run,
+        closing(sqlite3.connect(tmp_path / "data" / "mailgate.db")) as conn,
+    ):
+        claimed = "SELECT count(*) FROM inbox WHERE outcome IS NULL AND attempts > 0"
+        until("claims", lambda: conn.execute(claimed).fetchone()[0])
+        run.send_signal(signal.SIGTERM)
+        said = run.communicate()[1]
+        assert conn.execute(claimed).fetchone() == (0,)
+    assert (run.returncode, said) == (143, b"stopped; run it again for the rest\n")
+    done = cli.ok("import", str(folder))
+    assert done.err == ""
+    assert done.out.endswith(": 120 ticket\n")
+
+
+def test_an_import_that_waits_for_the_claims_of_a_killed_one_says_so(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "SILENCE", 0.0)
+    monkeypatch.setattr(settling, "PATIENCE", 0.2)
+    (tmp_path / "a.eml").write_bytes(letter())
+    cli.ok("import", str(tmp_path / "a.eml"))
+    with closing(sqlite3.connect(tmp_path / "data" / "mailgate.db")) as conn, conn:
+        conn.execute(
+            "UPDATE inbox SET outcome = NULL, settled = NULL, due = '2999-01-01 00:00:00.000000'"
+        )
+    done = cli.ok("import", str(tmp_path / "a.eml"))
+    assert done.err.startswith("waiting for 1 mails that a running daemon or an import that was")
+    assert done.out == "1 mails, 0 new: 1 waiting\n"
