@@ -73,7 +73,7 @@ class Campaign:
                     self._dice.shuffle(deck)
                 self._cycle(run, deck.pop())
             feeder.join(60)
-            verdict = run.settle(300)
+            verdict = run.settle(1200)
             return Report(
                 kind=self.kind,
                 verdict=verdict,

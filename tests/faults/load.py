@@ -16,7 +16,7 @@ from tests.faults.ledgers import Ledger
 from tests.faults.mails import Mail
 from tests.faults.node import QUEUE, Node
 
-PAUSE = 0.1  # seconds between two tries
+PAUSE = 0.2  # seconds between two tries
 PATIENCE = 20.0  # seconds for one answer
 
 
