@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,14 @@ from types import FrameType
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from mailgate.cli import shapes
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable
@@ -47,25 +55,40 @@ def import_(
         raise Failure(str(error)) from error
     tally = _Tally()
     with (
-        _watching() as watch,
         house() as home,
         parsers_of(home) as parsers,
-        _progress(len(found)) as advance,
+        _progress(len(found)) as bar,
+        _watching(bar) as watch,
     ):
         worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
         for start in range(0, len(found), BATCH):
             batch = found[start : start + BATCH]
-            mails = _read(batch, tally, live=live)
+            mails = _read(batch, tally, bar, live=live)
             for row in _take(home, worker, mails, tally, watch) if mails else ():
                 tally.ends[row.outcome.value if row.outcome else "waiting"] += 1
                 if STATE.json:
                     print_json(shapes.mail_line(row))
-            advance(len(batch))
+            bar.advance(len(batch))
     if not STATE.json:
         total = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.ends.items()))
         typer.echo(f"{len(found)} mails, {tally.fresh} new: {total or 'nothing to do'}")
     if tally.unread:
         raise Failure(f"{tally.unread} could not be read and were not taken; they are named above")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bar:
+    """How far the import is, and the way to say something beside it."""
+
+    progress: Progress
+    task: TaskID
+
+    def advance(self, count: int) -> None:
+        self.progress.advance(self.task, count)
+
+    def say(self, line: str) -> None:
+        """A line on stderr, above the bar; what writes past the bar ends up inside it."""
+        self.progress.console.out(line, highlight=False)
 
 
 @dataclass(kw_only=True)
@@ -77,7 +100,7 @@ class _Tally:
     unread: int = 0
 
 
-def _read(batch: Sequence[archive.Item], tally: _Tally, *, live: bool) -> list[Inbound]:
+def _read(batch: Sequence[archive.Item], tally: _Tally, bar: _Bar, *, live: bool) -> list[Inbound]:
     """The mails of a batch; what cannot be read is named, and does not stop the others."""
     now = datetime.now(UTC)
     mails = []
@@ -87,7 +110,7 @@ def _read(batch: Sequence[archive.Item], tally: _Tally, *, live: bool) -> list[I
         except (OSError, KeyError) as error:
             which = f"{item.path}" if item.key == "" else f"{item.path}#{item.key}"
             why = getattr(error, "strerror", None) or error
-            typer.echo(printable(f"cannot read {which}: {why}"), err=True)
+            bar.say(printable(f"cannot read {which}: {why}"))
             tally.unread += 1
     return mails
 
@@ -106,6 +129,7 @@ def _take(
 class _Watch:
     """Ends an import after SIGTERM, and says once that it has to wait for somebody."""
 
+    bar: _Bar
     stopped: bool = False
     said: bool = False
 
@@ -115,17 +139,16 @@ class _Watch:
             raise Failure("stopped; run it again for the rest", 128 + signal.SIGTERM)
         if undecided and waited > SILENCE and not self.said:
             self.said = True
-            typer.echo(
+            self.bar.say(
                 f"waiting for {undecided} mails that a running daemon or an import that was killed"
-                f" has in hand, for {PATIENCE / 60:.0f} minutes at most",
-                err=True,
+                f" has in hand, for {PATIENCE / 60:.0f} minutes at most"
             )
 
 
 @contextmanager
-def _watching() -> Iterator[_Watch]:
+def _watching(bar: _Bar) -> Iterator[_Watch]:
     """The first SIGTERM ends the import between two mails, a second one at once."""
-    watch = _Watch()
+    watch = _Watch(bar=bar)
 
     def stop(number: int, _frame: FrameType | None) -> None:
         watch.stopped = True
@@ -139,15 +162,10 @@ def _watching() -> Iterator[_Watch]:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
+def _progress(total: int) -> Iterator[_Bar]:
+    """A bar on a terminal, unless JSON lines would run into it."""
     console = Console(stderr=True)
-    with Progress(
-        TextColumn("importing"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("import", total=total)
-        yield lambda count: progress.advance(task, count)
+    off = not console.is_terminal or (STATE.json and sys.stdout.isatty())
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=off) as progress:
+        yield _Bar(progress=progress, task=progress.add_task("import", total=total))

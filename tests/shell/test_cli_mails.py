@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -274,3 +276,29 @@ def test_an_import_that_waits_for_the_claims_of_a_killed_one_says_so(
     done = cli.ok("import", str(tmp_path / "a.eml"))
     assert done.err.startswith("waiting for 1 mails that a running daemon or an import that was")
     assert done.out == "1 mails, 0 new: 1 waiting\n"
+
+
+def test_on_a_terminal_what_is_said_stands_above_the_bar_and_json_beside_it(
+    cli: Cli, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mail"
+    folder.mkdir()
+    (folder / "1.eml").symlink_to(folder / "gone")
+    (folder / "2.eml").write_bytes(letter())
+    ours, theirs = pty.openpty()
+    words = ["--config", str(cli.config), "--json", "import", str(folder)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mailgate", *words], stdout=subprocess.PIPE, stderr=theirs
+    ) as run:
+        os.close(theirs)
+        seen = b""
+        with suppress(OSError):  # Linux: EIO is the end of a terminal
+            while data := os.read(ours, 4096):
+                seen += data
+        told = run.communicate()[0]
+    os.close(ours)
+    assert run.returncode == 1
+    assert json.loads(told)["outcome"] == "ticket"
+    assert b"2/2" in seen
+    [line] = [line for line in seen.splitlines() if b"cannot read" in line]
+    assert b"/2" not in line
