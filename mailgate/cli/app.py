@@ -10,7 +10,7 @@ import typer
 
 from mailgate import crash, journal
 from mailgate.cli import TEMPFAIL, mails, operate, outboxes, quarantines, tickets
-from mailgate.cli.house import STATE, Failure
+from mailgate.cli.house import STATE, Failure, printable
 from mailgate.config import ConfigError
 from store.database import Unavailable, WeakDurability, WrongSchema
 
@@ -92,7 +92,7 @@ def run(words: Sequence[str]) -> int:
     except SystemExit as end:  # Typer's way to end; it has said what was wrong with the words
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except (ConfigError, Failure, WrongSchema, WeakDurability, crash.BadPlan) as error:
-        typer.echo(str(error), err=True)
+        typer.echo("\n".join(map(printable, str(error).split("\n"))), err=True)
         return getattr(error, "status", 1)
     except Unavailable as error:
         typer.echo(f"the database cannot be used: {error}", err=True)

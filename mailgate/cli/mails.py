@@ -98,7 +98,8 @@ def parse(file: Path = MAIL_FILE) -> None:
         if shown:
             typer.echo(f"{key:<12}{one_line(shown)}")
     for a in mail.attachments:
-        typer.echo(f"{'attachment':<12}{a.filename} ({a.content_type}, {a.size} octets)")
+        line = f"{'attachment':<12}{a.filename} ({a.content_type}, {a.size} octets)"
+        typer.echo(printable(line))
     typer.echo("")
     for line in (mail.visible or mail.text).splitlines():
         typer.echo(printable(line))
@@ -178,7 +179,7 @@ def ledger(
 
 def _verdict(wrong: Sequence[Imbalance], accepted: int) -> None:
     for one in wrong:
-        typer.echo(f"{one.what}: {one.detail}", err=True)
+        typer.echo(printable(f"{one.what}: {one.detail}"), err=True)
     if wrong:
         raise Failure(f"the ledger does not balance: {len(wrong)} findings")
     if not STATE.json:
@@ -237,7 +238,7 @@ def _read(file: Path) -> bytes:
 def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
     outcome = row.outcome.value if row.outcome else "waiting"
     ticket = f" #{row.ticket}" if row.ticket else ""
-    typer.echo(f"mail {row.id}: {outcome}{ticket}: {row.reason or 'not decided yet'}")
+    typer.echo(printable(f"mail {row.id}: {outcome}{ticket}: {row.reason or 'not decided yet'}"))
     sender = "null sender" if row.envelope.mail_from == "" else row.envelope.mail_from
     original = row.duplicate_of
     facts = {
@@ -252,7 +253,8 @@ def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
         if value:
             typer.echo(f"  {key:<11}{one_line(value)}")
     for step in row.trace:
-        typer.echo(f"  {step.step:<11}{printable(step.verdict)}: {printable(step.reason)}")
+        typer.echo(printable(f"  {step.step:<11}{step.verdict}: {step.reason}"))
     for mail in sent:
         for copy in mail.recipients:
-            typer.echo(f"  {'outbox':<11}{mail.id} {mail.notice} to {copy.address}: {copy.state}")
+            line = f"  {'outbox':<11}{mail.id} {mail.notice} to {copy.address}: {copy.state}"
+            typer.echo(printable(line))

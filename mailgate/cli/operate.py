@@ -20,6 +20,7 @@ from mailgate.cli.house import (
     one_line,
     print_json,
     print_table,
+    printable,
 )
 from mailgate.cli.outboxes import PAUSED
 from mailgate.config import Config, ConfigError, Problem, find, starter, warnings
@@ -200,9 +201,9 @@ def rules_test(file: Path = MAIL_FILE, reply: bool = REPLY) -> None:
         return
     print_table(rows, "there are no rules")
     if result.ignore is not None:
-        typer.echo(f"the mail would be ignored: {result.ignore}")
+        typer.echo(printable(f"the mail would be ignored: {result.ignore}"))
     for effect in result.effects:
-        typer.echo(f"effect: {effect}")
+        typer.echo(printable(f"effect: {effect}"))
 
 
 @templates_app.command("check")

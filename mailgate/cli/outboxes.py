@@ -8,7 +8,7 @@ import typer
 
 from mailgate.cli import shapes
 from mailgate.cli.fields import LIMIT, row_number
-from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table
+from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, printable
 
 app = typer.Typer(help="See, retry, cancel or pause outgoing mail.", no_args_is_help=True)
 
@@ -65,7 +65,8 @@ def show(outbox_id: int = OUTBOX_ID) -> None:
     if STATE.json:
         print_json({**shapes.outgoing(rows[0]), "raw": data.decode("ascii", "replace")})
     else:
-        typer.echo(data.decode("ascii", "replace").replace("\r\n", "\n"))
+        for line in data.decode("ascii", "replace").split("\r\n"):
+            typer.echo(printable(line))
 
 
 @app.command()

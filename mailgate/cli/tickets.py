@@ -79,7 +79,8 @@ def show(number: int = NUMBER) -> None:
     typer.echo("\nhistory")
     for event in events:
         facts = " ".join(f"{k}={one_line(v)}" for k, v in event.data.items() if v)
-        typer.echo(f"  {event.at:%Y-%m-%d %H:%M}  {event.kind:<10} {event.actor}  {facts}")
+        line = f"  {event.at:%Y-%m-%d %H:%M}  {event.kind:<10} {event.actor}  {facts}"
+        typer.echo(printable(line))
 
 
 @app.command("set")
@@ -138,7 +139,7 @@ def _done(number: int, what: str, changed: Mapping[str, str | None] | None = Non
         print_json({"ticket": number, "changed": changed or {}})
         return
     detail = ", ".join(f"{field}={value or ''}" for field, value in (changed or {}).items())
-    typer.echo(f"#{number} {what}" + (f": {detail}" if detail else ""))
+    typer.echo(printable(f"#{number} {what}" + (f": {detail}" if detail else "")))
 
 
 def _pairs(changes: Sequence[str]) -> tuple[dict[str, str], list[str]]:
@@ -239,15 +240,15 @@ def _print_ticket(row: TicketRow) -> None:
     typer.echo(f"#{head['number']}  {one_line(head['subject'])}")
     for key in ("status", "priority", "category", "queue", "group", "assignee", "requester"):
         if head[key]:
-            typer.echo(f"  {key:<10} {head[key]}")
+            typer.echo(printable(f"  {key:<10} {head[key]}"))
     for key in ("cc", "tags"):
         if head[key]:
-            typer.echo(f"  {key:<10} {', '.join(head[key])}")
+            typer.echo(printable(f"  {key:<10} {', '.join(head[key])}"))
     typer.echo(f"  {'created':<10} {head['created']}")
     if row.resolution:
         typer.echo(f"  {'resolution':<10} {one_line(row.resolution)}")
     for number, why in row.links:
-        typer.echo(f"  {'linked':<10} #{number} ({why})")
+        typer.echo(printable(f"  {'linked':<10} #{number} ({why})"))
 
 
 def _print_message(message: Message) -> None:
@@ -257,4 +258,4 @@ def _print_message(message: Message) -> None:
     for line in (message.visible or message.text).splitlines():
         typer.echo(f"  | {printable(line)}")
     for file in message.attachments:
-        typer.echo(f"  + {file.filename} ({file.content_type}, {file.size} octets)")
+        typer.echo(printable(f"  + {file.filename} ({file.content_type}, {file.size} octets)"))
