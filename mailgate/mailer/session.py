@@ -13,6 +13,7 @@ from pathlib import Path
 from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 
 from mailgate import crash
+from mailgate.core.charset import one_line
 from store.outbox import Queued
 
 _PIECE = 64 * 1024  # octets handed to the transport at a time
@@ -60,7 +61,7 @@ class RouteDown(Exception):
     """
 
     def __init__(self, text: str, code: int = 0) -> None:
-        super().__init__(text)
+        super().__init__(one_line(text))
         self.code = code
 
     @property
@@ -71,12 +72,19 @@ class RouteDown(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The answer that decided a transaction; the fields are those of Attempt."""
+    """The answer that decided a transaction; the fields are those of Attempt.
+
+    `text` is one line that any database and terminal takes, whatever octets the relay sent.
+    """
 
     code: int
     text: str
     uncertain: bool = False
     about_us: bool = False
+
+    def __post_init__(self) -> None:
+        # What is not UTF-8 reaches us as lone surrogates, which no database takes.
+        object.__setattr__(self, "text", one_line(self.text))
 
 
 def wire(data: bytes) -> bytes:

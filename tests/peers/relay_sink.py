@@ -50,6 +50,11 @@ class _Conversation(Conversation):
             offers.append("AUTH PLAIN LOGIN")
         return offers
 
+    async def say(self, *lines: str) -> None:
+        # Lone surrogates in a scripted reply stand for octets that are not UTF-8.
+        self.writer.write("".join(f"{a}\r\n" for a in lines).encode("utf-8", "surrogateescape"))
+        await self.writer.drain()
+
     async def run(self) -> None:
         self.relay.connections += 1
         self.number = self.relay.connections
