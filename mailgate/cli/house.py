@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from mailgate.config import Config, find, load
 from store.blobs import BlobMissing
 from store.database import Database, Tx
 from store.inbox import Settled
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # surrogates: bytes that were not UTF-8
 
 
 class Failure(Exception):
@@ -96,6 +99,11 @@ def one_line(value: object) -> str:
 def printable(line: str) -> str:
     """A line of a stranger's words, unable to steer a terminal; tabs stay."""
     return "".join(c if c.isprintable() or c == "\t" else " " for c in line)
+
+
+def storable(words: str) -> str:
+    """Words from the command line as every database takes them: no NUL, nothing that is no text."""
+    return _UNSTORABLE.sub("\ufffd", words)
 
 
 def write_bytes(tx: Tx, row: Settled) -> None:

@@ -25,6 +25,7 @@ from mailgate.cli.house import (
     print_json,
     print_table,
     printable,
+    storable,
     write_bytes,
 )
 from mailgate.cli.importing import import_
@@ -221,7 +222,7 @@ def _find(tx: Tx, name: str) -> list[Settled]:
         row = tx.inbox.get(int(name)) if int(name) <= LAST_ID else None
         rows = [row] if row else []
     else:
-        wanted = name if name.startswith("<") else f"<{name}>"
+        wanted = storable(name if name.startswith("<") else f"<{name}>")
         rows = list(reversed(tx.inbox.find(message_id=wanted)))
     if not rows:
         raise Failure(f"no mail {one_line(name)} was ever taken; `mailgate ledger` counts what was")

@@ -23,6 +23,7 @@ from mailgate.cli.house import (
     print_json,
     print_table,
     printable,
+    storable,
 )
 from mailgate.core import audience
 from mailgate.core.audience import Happening
@@ -54,7 +55,12 @@ def list_(
 ) -> None:
     """List tickets, the last changed first."""
     with database_only() as database, database.reading() as tx:
-        rows = tx.tickets.find(status=status, queue=queue, assignee=assignee, limit=limit)
+        rows = tx.tickets.find(
+            status=storable(status),
+            queue=storable(queue),
+            assignee=storable(assignee),
+            limit=limit,
+        )
     if STATE.json:
         for row in rows:
             print_json(shapes.ticket_head(row))
@@ -150,7 +156,7 @@ def _pairs(changes: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         for c, k, e, _ in split
         if not (k and e)
     ]
-    pairs = {key: value for _, key, equals, value in split if key and equals}
+    pairs = {key: storable(value) for _, key, equals, value in split if key and equals}
     return pairs, wrong
 
 
@@ -187,7 +193,7 @@ def _change(
 
 
 def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> None:
-    words = text or ("" if sys.stdin.isatty() else sys.stdin.read())
+    words = storable(text or ("" if sys.stdin.isatty() else _stdin()))
     if not words.strip():
         raise Failure("there is nothing to say: give --message or the words on stdin", 2)
     now, policy = datetime.now(UTC), home.desk.policy
@@ -211,6 +217,10 @@ def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bo
             by_agent=True,
         )
         apply(tx, effects, cause, home.desk, number)
+
+
+def _stdin() -> str:
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
 def _answer(ticket: TicketView, author: Address | None, home: House) -> list[Effect]:

@@ -56,6 +56,8 @@ def _problem(ticket: TicketView, field: str, value: str, policy: Policy) -> str:
     choices = _choices(field, policy)
     if choices is None:
         return f"{field}: no such field; it is one of {', '.join(FIELDS)}"
+    if len(value) > LONGEST[field]:
+        return f"{field}: {len(value)} characters are too long, {LONGEST[field]} are the most"
     if choices and value not in choices:
         return f"{field}: {value!r} is not one of {', '.join(c for c in choices if c)}"
     if field == "status" and not policy.life.may(ticket.status, value):
@@ -65,6 +67,18 @@ def _problem(ticket: TicketView, field: str, value: str, policy: Policy) -> str:
 
 
 FIELDS = ("status", "priority", "category", "queue", "assign", "subject", "resolution")
+
+# Characters at most. A subject has to stand in one header line of every notice (RFC 5322, 2.1.1:
+# 998 octets with its name); the others have the room that a database gives them.
+LONGEST = {
+    "status": 50,
+    "priority": 50,
+    "category": 100,
+    "queue": 100,
+    "assign": 320,
+    "subject": 900,
+    "resolution": 100_000,
+}
 
 
 def _choices(field: str, policy: Policy) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailgate.core.change import FIELDS, plan_change
+from mailgate.core.change import FIELDS, LONGEST, plan_change
 from mailgate.core.decision import Notify, SetField
 from mailgate.core.ticket import LifeCycle
 from tests.core.samples import ANA, POLICY, ticket
@@ -130,3 +130,18 @@ def test_a_status_that_leads_nowhere() -> None:
     dead = replace(POLICY, life=LifeCycle(transitions={"new": ("open",)}))
     change = plan_change(ticket(), {"status": "closed"}, dead, actor="ana")
     assert change.problems == ("status: a ticket that is open may become nothing, not closed",)
+
+
+def test_words_too_long_for_a_database_are_told_all_at_once() -> None:
+    free = replace(POLICY, categories=())
+    wanted = {"category": "x" * 101, "subject": "x" * 901, "priority": "nope"}
+    change = plan_change(ticket(), wanted, free, actor="ana")
+    assert change.problems[:2] == (
+        "category: 101 characters are too long, 100 are the most",
+        "subject: 901 characters are too long, 900 are the most",
+    )
+    assert change.problems[2].startswith("priority: ")
+    assert change.effects == ()
+    longest = {"category": "x" * 100, "subject": "x" * 900}
+    assert plan_change(ticket(), longest, free, actor="ana").problems == ()
+    assert set(LONGEST) == set(FIELDS)

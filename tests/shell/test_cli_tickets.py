@@ -155,3 +155,57 @@ def test_close_tells_requester_and_cc_and_is_done_once(cli: Cli) -> None:
     assert whole["closed"]
     assert cli.ok("ticket", "close", "1001").out == "#1001 was closed already\n"
     assert sent(cli) == told
+
+
+# --- words that are no text ----------------------------------------------------------------
+
+
+def words_that_are_no_text_are_kept_as_far_as_they_are(cli: Cli) -> None:
+    """Notes, answers, a resolution and a subject of bytes that no database takes."""
+    number = str(cli.ok("ticket", "list", "--json").lines[0]["number"])
+    ana = ["--as", "ana@example.org"]
+    odd, kept = "caf\udce9 \0 \ud800.", "caf\ufffd \ufffd \ufffd."
+    cli.ok("ticket", "reply", number, *ana, stdin=b"caf\xe9 \0.")
+    cli.ok("ticket", "note", number, *ana, stdin=b"\xff\xfe\0")
+    cli.ok("ticket", "reply", number, *ana, "-m", odd)
+    cli.ok("ticket", "note", number, "-m", odd)
+    cli.ok("ticket", "set", number, f"subject={odd}")
+    cli.ok("ticket", "list", "--status", odd)
+    assert cli("explain", odd).status == 1
+    cli.ok("ticket", "close", number, "-m", odd)
+    [whole] = cli.ok("ticket", "show", number, "--json").lines
+    texts = [message["text"].strip() for message in whole["messages"][1:5]]
+    assert texts == ["caf\ufffd \ufffd.", "\ufffd" * 3, kept, kept]
+    assert (whole["subject"], whole["resolution"]) == (kept, kept)
+
+
+def test_words_that_are_no_text_do_not_end_in_a_traceback(cli: Cli) -> None:
+    words_that_are_no_text_are_kept_as_far_as_they_are(cli)
+
+
+@pytest.fixture
+def on_postgres(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    postgres_database_url: str,
+) -> Cli:
+    cli = Cli(tmp_path, capsys, monkeypatch, postgres_database_url)
+    cli.config.write_text(cli.config.read_text().replace('["billing", "orders"]', "[]"))
+    cli.take(letter())
+    return cli
+
+
+@pytest.mark.peer
+def test_words_that_are_no_text_do_not_end_in_a_traceback_on_postgresql(on_postgres: Cli) -> None:
+    words_that_are_no_text_are_kept_as_far_as_they_are(on_postgres)
+
+
+@pytest.mark.peer
+def test_a_category_too_long_for_postgresql_is_told(on_postgres: Cli) -> None:
+    [head] = on_postgres.ok("ticket", "list", "--json").lines
+    number = str(head["number"])
+    done = on_postgres("ticket", "set", number, "category=" + "x" * 101, "priority=nope")
+    assert done.status == 2
+    assert done.err.startswith("category: 101 characters are too long, 100 are the most\npriority")
+    on_postgres.ok("ticket", "set", number, "category=" + "x" * 100)
