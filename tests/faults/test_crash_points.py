@@ -55,7 +55,7 @@ def kill_at(run: Rig, point: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.peer)])
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_d1_killed_at_every_point_nothing_is_lost_or_doubled(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
