@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,9 @@ def test_p5_the_corpus_gives_the_same_tickets_on_both(
 ) -> None:
     manifest = json.loads((corpus / "manifest.json").read_text(encoding="utf-8"))
     raws = [(corpus / name).read_bytes() for name in sorted(manifest["messages"])]
-    one = played(sqlite_database, parsers, tmp_path / "one", raws)
-    two = played(postgres_database, parsers, tmp_path / "two", raws)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(played, sqlite_database, parsers, tmp_path / "one", raws)
+        second = threads.submit(played, postgres_database, parsers, tmp_path / "two", raws)
+        one, two = first.result(), second.result()
     assert len(one) > len(raws)
     assert one == two
