@@ -25,6 +25,7 @@ from mailgate.core.decision import (
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
+from mailgate.core.strip import own_words
 from mailgate.core.ticket import TicketView
 from mailgate.gate import Caps, pass_gate
 from mailgate.render import Renderer, TemplateFailure
@@ -54,6 +55,7 @@ class Cause:
     inbox: int | None = None
     author: Author | None = None
     parts: tuple[Part, ...] = ()  # the mail's attachments, as far as they are passed on
+    left_behind: tuple[str, ...] = ()  # names of those too large to be passed on
     live: bool = True
     by_agent: bool = False  # an agent's doing: the strict caps are for outsiders' mail
 
@@ -168,6 +170,9 @@ class _Run:
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")
         for report in effect.reports:
+            self.tx.outbox.note_bounce(
+                effect.outbox, report.recipient, f"bounced: {report.status} {report.diagnostic}"
+            )
             self._event(
                 "bounce",
                 outbox=effect.outbox,
@@ -222,8 +227,9 @@ class _Run:
             token=secrets.token_hex(16),
             language=self._language(effect, ticket),
             author=cause.author,
-            message=(mail.visible or mail.text) if mail else "",
-            attachments=cause.parts,
+            message=self._words(effect),
+            attachments=self._parts(effect),
+            note="; ".join(filter(None, (effect.note, self._too_large(effect)))),
             in_reply_to=in_reply_to,
             references=references,
             old=self._old(effect.notice),
@@ -231,6 +237,28 @@ class _Run:
             proven=cause.by_agent,
             copies=tuple(p.address for p in effect.left_out if p.why.startswith("already in")),
         )
+
+    def _words(self, effect: Notify) -> str:
+        mail = self.cause.mail
+        if mail is None:
+            return ""
+        words = mail.visible or mail.text
+        # In an agent's mail what is not new is our notice: it must not reach the customer.
+        by_mail = effect.notice is Notice.ANSWER and self.cause.inbox is not None
+        return own_words(words) if by_mail else words
+
+    def _parts(self, effect: Notify) -> tuple[Part, ...]:
+        if effect.notice is not Notice.ANSWER:
+            return self.cause.parts
+        instance = self.desk.policy.instance
+        return tuple(part for part in self.cause.parts if _may_leave(part, instance))
+
+    def _too_large(self, effect: Notify) -> str:
+        names = ", ".join(self.cause.left_behind)
+        if names and effect.notice is Notice.ANSWER:
+            journal.trouble(what="attachments", error="too large to pass on", ticket=self.number)
+            self._event("left-behind", files=names)
+        return f"too large to pass on: {names}" if names else ""
 
     def _earlier_ids(self, own: str) -> list[str]:
         return [i for i in self.tx.tickets.thread_ids(self.number) if i != own]
@@ -244,6 +272,25 @@ class _Run:
         wanted = "assignee" if notice is Notice.ASSIGNMENT else "status"
         changes = [e for e in self.events if e.kind == wanted]
         return str(changes[0].data.get("old", "")) if changes else ""
+
+
+# What an agent's client adds for itself: a certificate or key names the private address.
+_PRIVATE_TYPES = frozenset(
+    {
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "application/pgp-keys",
+    }
+)
+
+
+def _may_leave(part: Part, instance: str) -> bool:
+    """Whether an attachment of an agent may go to customers: no signature, no notice of ours."""
+    if part.content_type in _PRIVATE_TYPES:
+        return False
+    ours = f"x-mailgate-loop: {instance}".encode()
+    return part.content_type != "message/rfc822" or ours not in part.data.lower()
 
 
 def _fallback(policy: Policy) -> Mailbox:

@@ -59,6 +59,7 @@ class _Read:
     waiting: Waiting
     mail: ParsedMail
     parts: tuple[Part, ...]
+    left_behind: tuple[str, ...] = ()
 
 
 _Settled = tuple[Decision, int | None]  # the ticket's number, None where there is none
@@ -182,7 +183,8 @@ class Worker:
             return None
         try:
             mail = job.parsing.result()
-            return _Read(waiting=job.waiting, mail=mail, parts=self._parts(job, mail))
+            parts, left_behind = self._parts(job, mail)
+            return _Read(waiting=job.waiting, mail=mail, parts=parts, left_behind=left_behind)
         except Unavailable:
             raise
         except (CancelledError, BrokenProcessPool) as error:
@@ -260,6 +262,7 @@ class Worker:
             inbox=waiting.id,
             author=author,
             parts=read.parts,
+            left_behind=read.left_behind,
             live=waiting.live,
             by_agent=_spoken_by_agent(decision),
         )
@@ -268,16 +271,24 @@ class Worker:
         tx.inbox.settle(waiting.id, decision, ticket, now)
         return decision, ticket
 
-    def _parts(self, job: _Job, mail: ParsedMail) -> tuple[Part, ...]:
-        """The attachments that a notice may have to pass on, read in a killable process."""
-        wanted = [a for a in mail.attachments if a.size <= PASS_ON_MAX]
-        nobody = not self.desk.policy.agents and not mail.ancestors()
-        if not wanted or not job.waiting.live or nobody:
-            return ()
-        if sum(a.size for a in wanted) > PASS_ON_MAX:
-            return ()
+    def _parts(self, job: _Job, mail: ParsedMail) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+        """Attachments that a notice may have to pass on, and the names of those too large for it.
+
+        They are read in a killable process, before the transaction.
+        """
+        policy = self.desk.policy
+        keys = thread.keys(mail, policy)
+        if not job.waiting.live or not (policy.agents or keys.ids or keys.numbers):
+            return (), ()
+        wanted: list[Attachment] = []
+        for a in mail.attachments:
+            if a.size + sum(w.size for w in wanted) <= PASS_ON_MAX:
+                wanted.append(a)
+        left = tuple(a.filename for a in mail.attachments if a not in wanted)
+        if not wanted:
+            return (), left
         data = self.parsers.call(parts_of, job.raw, [a.part for a in wanted])
-        return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True))
+        return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True)), left
 
     def _not_settled(self, waiting: Waiting, error: Exception) -> None:
         if isinstance(error, AlreadySettled):

@@ -223,6 +223,14 @@ class Outbox:
         }
         self._conn.execute(_RECORD, values)
 
+    def note_bounce(self, outbox_id: int, recipient: str, text: str) -> None:
+        """Say on the copy that a delivery report came for it; the relay had taken it."""
+        r = outbox_recipients.c
+        row = update(outbox_recipients).where(r.outbox == outbox_id)
+        if recipient:
+            row = row.where(r.address == recipient.lower())
+        self._conn.execute(row.values(text=text[:500]))
+
     def release(self, copies: Sequence[Queued], due: datetime, now: datetime) -> None:
         """Give claimed copies back untried, in the state they had."""
         for copy in copies:
@@ -249,8 +257,11 @@ class Outbox:
         there = update(outbox_recipients).where(r.state == CopyState.SENDING.value, r.due > now)
         return int(self._conn.execute(there.values(due=now)).rowcount)
 
-    def retry(self, outbox_ids: Collection[int], now: datetime) -> int:
-        """Make copies due now that are neither sent nor cancelled; returns how many."""
+    def retry(self, outbox_ids: Collection[int] | None, now: datetime) -> int:
+        """Make copies due now that are neither sent nor cancelled; returns how many.
+
+        None is every mail there is.
+        """
         ended = (CopyState.SENT, CopyState.CANCELLED)
         return self._change(outbox_ids, CopyState.PENDING, now, due=now, not_in=ended)
 
@@ -262,7 +273,7 @@ class Outbox:
 
     def _change(
         self,
-        outbox_ids: Collection[int],
+        outbox_ids: Collection[int] | None,
         state: CopyState,
         now: datetime,
         *,
@@ -272,11 +283,10 @@ class Outbox:
         r = outbox_recipients.c
         # A copy on the wire is left alone: its fate is decided by the relay's answer.
         locked = [*not_in, CopyState.SENDING]
-        done = self._conn.execute(
-            update(outbox_recipients)
-            .where(r.outbox.in_(list(outbox_ids)), r.state.not_in([s.value for s in locked]))
-            .values(state=state.value, due=due, changed=now)
-        )
+        them = update(outbox_recipients).where(r.state.not_in([s.value for s in locked]))
+        if outbox_ids is not None:
+            them = them.where(r.outbox.in_(list(outbox_ids)))
+        done = self._conn.execute(them.values(state=state.value, due=due, changed=now))
         return int(done.rowcount)
 
     def automatic_since(self, address: str, since: datetime, *, by_mail: bool) -> int:

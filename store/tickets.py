@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, desc, select, union_all, update
 
-from mailgate.core.decision import OpenTicket
+from mailgate.core.decision import Notice, OpenTicket
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind, TicketView
@@ -22,6 +22,7 @@ from store.schema import (
     links,
     mail_ids,
     messages,
+    outbox,
     participants,
     people,
     tags,
@@ -90,14 +91,20 @@ _PARTICIPANTS = (
 _TAGS = (
     select(tags).where(tags.c.ticket.in_(bindparam("numbers", expanding=True))).order_by(tags.c.tag)
 )
+# An agent's answer counts by the id under which we sent it on: the one that the agent's own
+# client gave it was never seen by a customer, and holds the name of a private machine.
 _THREAD = (
-    select(messages.c.message_id)
-    .where(
-        messages.c.ticket == bindparam("number"),
-        messages.c.kind.in_([MessageKind.CUSTOMER.value, MessageKind.AGENT.value]),
-        messages.c.message_id != "",
+    union_all(
+        select(messages.c.message_id, messages.c.at, messages.c.id).where(
+            messages.c.ticket == bindparam("number"),
+            messages.c.kind == MessageKind.CUSTOMER.value,
+            messages.c.message_id != "",
+        ),
+        select(outbox.c.message_id, outbox.c.created.label("at"), outbox.c.id).where(
+            outbox.c.ticket == bindparam("number"), outbox.c.notice == Notice.ANSWER.value
+        ),
     )
-    .order_by(messages.c.id.desc())
+    .order_by(desc("at"), desc("id"))
     .limit(bindparam("most"))
 )
 
@@ -319,6 +326,6 @@ class Tickets:
         ]
 
     def thread_ids(self, number: int, limit: int = 20) -> list[str]:
-        """Message-IDs of the public messages, oldest first, the last `limit` of them."""
+        """Message-IDs that customers saw, oldest first, the last `limit` of them."""
         found = self._conn.execute(_THREAD, {"number": number, "most": limit})
         return list(reversed(found.scalars().all()))

@@ -122,12 +122,15 @@ def _copied(ticket: TicketView) -> list[Recipient]:
 def _agents(
     telling: Telling, ticket: TicketView, policy: Policy
 ) -> tuple[tuple[Notice | None, list[Recipient]], ...]:
-    if ticket.assignee:
+    # Who or what is no longer in the configuration is nobody: the queue hears of it instead.
+    if policy.agent_for(ticket.assignee):
         return ((telling.assignee, [_agent(ticket.assignee, "assigned")]),)
-    if ticket.group:
-        members = policy.groups.get(ticket.group, ())
+    if members := policy.groups.get(ticket.group, ()):
         return ((telling.assignee, [_agent(m, f"group {ticket.group}") for m in members]),)
     on_queue: list[Agent] = list(policy.agents_of(ticket.queue))
+    if not on_queue:
+        why = f"nobody works in queue {ticket.queue}"
+        return ((telling.queue, [_agent(a.address, why) for a in policy.agents]),)
     return ((telling.queue, [_agent(a.address, f"queue {ticket.queue}") for a in on_queue]),)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mailgate.core import audience, authorise, identify, rules, screen, thread
+from mailgate.core import addressed, audience, authorise, identify, rules, screen, strip, thread
 from mailgate.core.audience import Happening
 from mailgate.core.consequences import after, changes, legal, without
 from mailgate.core.decision import (
@@ -21,17 +21,19 @@ from mailgate.core.decision import (
     Notify,
     OpenTicket,
     Outcome,
+    Recipient,
     RecordBounce,
     SetField,
     Step,
 )
-from mailgate.core.mail import Address, Envelope, Kind, ParsedMail
+from mailgate.core.mail import DeliveryReport, Envelope, Kind, ParsedMail
 from mailgate.core.people import Author, Mailbox, Role
 from mailgate.core.policy import Policy
 from mailgate.core.screen import Treatment, Verdict
 from mailgate.core.ticket import MessageKind, TicketView
 
 NO_SUBJECT = "(no subject)"
+NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notice"
 TO_AGENTS = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 
 
@@ -88,7 +90,7 @@ def decide(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -
         policy=policy,
         verdict=verdict,
         author=author,
-        mailbox=_mailbox(mail, delivery.envelope, policy),
+        mailbox=addressed.mailbox(mail, delivery.envelope, policy),
         trace=(
             Step(
                 step="screen",
@@ -125,9 +127,14 @@ def _bounce(case: _Case) -> Decision:
         outcome=Outcome.BOUNCE,
         reason=reason,
         target=sent.ticket,
-        effects=(RecordBounce(outbox=sent.outbox, reports=case.mail.reports),),
+        effects=(RecordBounce(outbox=sent.outbox, reports=case.mail.reports or _told_by(case)),),
         trace=(*case.trace, step),
     )
+
+
+def _told_by(case: _Case) -> tuple[DeliveryReport, ...]:
+    """A report that follows no standard: all that is known is its subject."""
+    return (DeliveryReport(recipient="", action="failed", diagnostic=case.mail.subject),)
 
 
 def _place(case: _Case) -> Decision:
@@ -234,7 +241,7 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
                 without(view, set(before.cc) - set(ticket.cc)),  # they have the mail itself
                 policy,
                 author=case.author.address,
-                present=_present(case.mail),
+                present=addressed.present(case.mail),
             ),
             *changes(before, view, policy),
         )
@@ -250,6 +257,8 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
 
 def _answer(case: _Case, ticket: TicketView, how: str) -> Decision:
     """An agent answered from a mail client: the words go to requester and CC."""
+    if not strip.own_words(case.mail.visible or case.mail.text) and not case.mail.attachments:
+        return _empty_answer(case, ticket)
     life = case.policy.life
     effects: list[Effect] = [AppendMessage(kind=MessageKind.AGENT, author=case.mail.sender)]
     settled = ticket.status in (life.closed, life.pending)
@@ -268,13 +277,31 @@ def _answer(case: _Case, ticket: TicketView, how: str) -> Decision:
             after(ticket, effects),
             case.policy,
             author=case.author.address,
-            present=_present(case.mail),
+            present=addressed.present(case.mail),
         )
     return Decision(
         outcome=Outcome.REPLY,
         reason=f"an agent's answer: {how}",
         target=ticket.number,
         effects=(*effects, *told),
+        trace=(*case.trace, *_told(told, case)),
+    )
+
+
+def _empty_answer(case: _Case, ticket: TicketView) -> Decision:
+    """Nothing of an agent's own stands in the mail: the customer gets nothing, the agent is told.
+
+    What is quoted is our notice, with facts and notes that are not for customers.
+    """
+    told: tuple[Notify, ...] = ()
+    if not case.quiet:
+        to = Recipient(address=case.author.address, role="agent", why="wrote an empty answer")
+        told = (Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=NOTHING_SENT),)
+    return Decision(
+        outcome=Outcome.NOTE,
+        reason="an agent's answer without words of its own; nothing was sent to the customer",
+        target=ticket.number,
+        effects=(AppendMessage(kind=MessageKind.NOTE, author=case.mail.sender), *told),
         trace=(*case.trace, *_told(told, case)),
     )
 
@@ -293,13 +320,6 @@ def _noted(case: _Case, ticket: TicketView) -> Decision:
 # --- details -----------------------------------------------------------------------------
 
 
-def _mailbox(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Mailbox | None:
-    """The mailbox it was written to: by envelope, then by To and Cc, else the first one."""
-    written = (*envelope.rcpt_tos, *(a.addr for a in (*mail.to, *mail.cc)))
-    found = (policy.mailbox_for(address) for address in written)
-    return next((box for box in found if box), next(iter(policy.mailboxes), None))
-
-
 def _language(case: _Case) -> str:
     """Of the mail, else what the sender wrote before, else the mailbox's, if we have templates."""
     box = case.mailbox.language if case.mailbox else ""
@@ -314,25 +334,17 @@ def _context(case: _Case, queue: str, *, is_new: bool) -> rules.RuleContext:
 
 
 def _copied(case: _Case, ticket: TicketView) -> list[AddParticipant]:
-    """People in To and Cc become CC, at most `max_cc` of them; never agents or ourselves.
+    """People in To and Cc become CC; nobody does by a machine's mail or through a list.
 
-    Nor a list that the mail came through: whatever the ticket sends later would go to all of it.
+    A list on CC would get whatever the ticket sends later.
     """
-    by_list = case.delivery.live and case.verdict.kind is Kind.LIST
-    if not case.author.address or by_list or case.verdict.kind is Kind.AUTO_REPLY:
+    by = case.author.address
+    if not by or case.verdict.kind in (Kind.LIST, Kind.AUTO_REPLY):
         return []
-    known = {ticket.requester, *ticket.cc, *ticket.removed}
-    fresh: dict[str, Address] = {}
-    for address in (*case.mail.to, *case.mail.cc):
-        ours = case.policy.own(address.addr) or case.policy.agent_for(address.addr)
-        if "@" in address.addr and not ours and address.addr not in known:
-            fresh.setdefault(address.addr, address)
-    taken = list(fresh.values())[: case.policy.max_cc]
-    return [AddParticipant(address=a, added_by=case.author.address) for a in taken]
-
-
-def _present(mail: ParsedMail) -> frozenset[str]:
-    return frozenset(a.addr.lower() for a in (*mail.to, *mail.cc))
+    return [
+        AddParticipant(address=address, added_by=by)
+        for address in addressed.others(case.mail, ticket, case.policy)
+    ]
 
 
 def _agents_alone_hear_of_lists(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:

@@ -165,6 +165,7 @@ class Notify:
     notice: Notice
     to: tuple[Recipient, ...]
     left_out: tuple[Recipient, ...] = ()  # who would have got it, and why not
+    note: str = ""  # a word of ours to agents, e.g. why nothing was sent
 
 
 Effect = (

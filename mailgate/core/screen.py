@@ -79,7 +79,8 @@ REPORT_SUBJECTS: tuple[str, ...] = (
 
 def delivery_report(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Verdict | None:
     """RFC 3464 reports, and the shapes of those who never read it."""
-    if mail.reports:
+    # Somebody may also attach a report that they got: only one that stands by itself counts.
+    if mail.reports and (mail.top_type == "multipart/report" or _null_sender(mail, envelope)):
         return _bounce("delivery-report", "it is a delivery status notification (RFC 3464)")
     report = mail.header("content-type").lower()
     if mail.top_type == "multipart/report" and "delivery-status" in report:
@@ -140,10 +141,7 @@ def other_desk(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdic
     """A mail from another help desk counts in full, but a confirmation would meet a machine."""
     for name in DESK_HEADERS:
         if mail.header(name):
-            reason = f"{name} is set: another help desk sent it"
-            return Verdict(
-                treatment=Treatment.QUIET, kind=Kind.NORMAL, check="other-desk", reason=reason
-            )
+            return _unanswered("other-desk", f"{name} is set: another help desk sent it")
     return None
 
 
@@ -152,7 +150,8 @@ def suppressed(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdic
     words = {w.strip() for w in mail.header("x-auto-response-suppress").lower().split(",")}
     asked = sorted(words & {"all", "oof", "autoreply"})
     if asked:
-        return _quiet("auto-response-suppress", f"X-Auto-Response-Suppress: {', '.join(asked)}")
+        reason = f"X-Auto-Response-Suppress: {', '.join(asked)}"
+        return _unanswered("auto-response-suppress", reason)
     return None
 
 
@@ -206,17 +205,24 @@ SUBJECTS: tuple[str, ...] = (
 
 
 # What clients and lists put before a subject: "Re:", "[list]".
+_TOKEN = re.compile(r"\[[^\]\s#]{0,30}#[0-9]{1,12}\]")
 _PREFIX = re.compile(r"(?:re|aw|sv|rv|tr|vs|fwd?|wg|antw)\s?:\s?|\[[^\]]{0,80}\]\s?")
 
 
 def vacation_subject(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
-    """Out-of-office answers that no header gives away."""
-    subject = " ".join(mail.subject.lower().split())
+    """Out-of-office answers that no header gives away.
+
+    Such a subject on a new mail, or behind "Re:", may as well be a person's, about a responder
+    that does not work: that is never confirmed, but counts in full.
+    """
+    subject = plain = " ".join(mail.subject.lower().split())
     while prefix := _PREFIX.match(subject):
         subject = subject[prefix.end() :]
     for start in SUBJECTS:
         if subject.startswith(start):
-            return _quiet("vacation-subject", f"the subject begins with {start!r}")
+            answers = mail.ancestors() or _TOKEN.search(subject)
+            judge = _quiet if subject == plain and answers else _unanswered
+            return judge("vacation-subject", f"the subject begins with {start!r}")
     return None
 
 
@@ -229,7 +235,7 @@ NO_REPLY: frozenset[str] = frozenset(
 def no_reply_sender(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """A sender that says it reads no answers."""
     local = _local_part(mail)
-    return _quiet("no-reply", f"it is from {local}") if local in NO_REPLY else None
+    return _unanswered("no-reply", f"it is from {local}") if local in NO_REPLY else None
 
 
 def mailing_list(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
@@ -292,6 +298,11 @@ def _bounce(check: str, reason: str) -> Verdict:
 
 def _quiet(check: str, reason: str) -> Verdict:
     return Verdict(treatment=Treatment.QUIET, kind=Kind.AUTO_REPLY, check=check, reason=reason)
+
+
+def _unanswered(check: str, reason: str) -> Verdict:
+    """It counts like any mail; only a machine should not answer it."""
+    return Verdict(treatment=Treatment.QUIET, kind=Kind.NORMAL, check=check, reason=reason)
 
 
 def _list(check: str, reason: str) -> Verdict:

@@ -211,3 +211,50 @@ def strip(text: str) -> Stripped:
         for name in "vqs"
     }
     return Stripped(visible=part["v"], quoted=part["q"], signature=part["s"])
+
+
+_LABEL = re.compile(r"[*\s]*[^\s:]{1,20}(?: [^\s:]{1,20})?\s?:")
+_TAG = re.compile(r"\[[^\]\s#]{0,30}#[0-9]{1,12}\]")
+_RULE = re.compile(r"[-_\s]{4,}")
+
+
+def own_words(visible: str) -> str:
+    """What an agent wrote, and nothing of the notice below or between: for the customer's copy.
+
+    Everything from our marker line on goes, with the client's heading above it; so do all lines
+    quoted with ">". A notice holds facts and notes that no customer may see.
+    """
+    lines = visible.split("\n")
+    marker = next((i for i, line in enumerate(lines) if _unquoted_marker(line)), -1)
+    if marker >= 0:
+        lines = lines[: _heading(lines, marker)]
+    return "\n".join(line for line in lines if not _is_quote(line)).strip()
+
+
+def _unquoted_marker(line: str) -> bool:
+    return line.lstrip(" \t*|").startswith("##-")
+
+
+def _heading(lines: Sequence[str], end: int) -> int:
+    """Where what a mail client wrote above the quote `lines[end:]` begins, or `end`.
+
+    Either lines such as "Sent: ..." of which one holds the tag that every subject of ours has,
+    or one line with a date or an address that ends in a colon.
+    """
+    last = _without_blanks(lines, end)
+    first = last
+    while first and _LABEL.match(lines[first - 1][:MAX_LINE]):
+        first -= 1
+    if any(_TAG.search(line[:MAX_LINE]) for line in lines[first:last]):
+        above = _without_blanks(lines, first)
+        ruled = above and _RULE.fullmatch(lines[above - 1][:MAX_LINE])
+        return above - 1 if ruled else first
+    final = lines[last - 1][:MAX_LINE].strip() if last else ""
+    said = final.endswith(":") and any(c.isdigit() or c == "@" for c in final)
+    return last - 1 if said else last
+
+
+def _without_blanks(lines: Sequence[str], end: int) -> int:
+    while end and not lines[end - 1].strip():
+        end -= 1
+    return end

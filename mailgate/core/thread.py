@@ -89,10 +89,12 @@ def _evidence(mail: ParsedMail, facts: Facts, policy: Policy) -> Iterator[tuple[
 def _signals(mail: ParsedMail, facts: Facts, policy: Policy) -> Iterator[tuple[int, str, bool]]:
     for message_id in mail.ancestors():
         if message_id in facts.sent:
-            yield facts.sent[message_id].ticket, f"answers our mail {message_id}", True
+            # Never the id itself: an agent's is a proof, and reasons are logged.
+            sent = facts.sent[message_id]
+            yield sent.ticket, f"answers our outbox mail {sent.outbox}", True
     for message_id in mail.ancestors():
         for number in facts.seen.get(message_id, ()):
-            yield number, f"refers to {message_id}", True
+            yield number, "refers to an earlier mail of it", True
     if mail.has_message_id:
         for number in facts.seen.get(mail.message_id, ()):
             yield number, "an earlier mail refers to this one", True

@@ -186,9 +186,9 @@ def test_copied_on_a_new_ticket(given: ParsedMail, added: list[str]) -> None:
     assert copied(decided(given)) == added
 
 
-def test_history_keeps_the_people_of_a_list() -> None:
-    given = mail(cc=("carl@customer.test",), headers=LIST)
-    assert copied(decided(given, live=False)) == ["carl@customer.test"]
+def test_an_imported_list_was_put_on_cc_and_got_the_next_live_notice() -> None:
+    given = mail(cc=("dev@lists.test",), headers=LIST)
+    assert copied(decided(given, live=False)) == []
 
 
 def test_copied_on_a_reply() -> None:
@@ -276,3 +276,21 @@ def test_rules_have_no_say_over_an_agents_answer() -> None:
     given = mail(ANA.address, in_reply_to=(TO_ANA,))
     found = decided(given, facts(), replace(POLICY, rules=rules))
     assert found.outcome is Outcome.REPLY
+
+
+# --- an agent's answer without words -----------------------------------------------------
+
+MARKED = "##- Please write your answer above this line -##\n\nNote: he is a thief"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(MARKED, id="nothing but our notice"),
+        pytest.param(f"Van: Support\nOnderwerp: [#7] Printer\n\n{MARKED}", id="Outlook's heading"),
+        pytest.param("> it does not print\n> note: he is a thief", id="quoted with >"),
+    ],
+)
+def test_an_answer_without_own_words_carried_our_notice_to_the_customer(text: str) -> None:
+    found = decided(mail(ANA.address, in_reply_to=(TO_ANA,), text=text, visible=text), facts())
+    assert (found.outcome, told(found)) == ("note", {ANA.address: "agent-message"})

@@ -94,7 +94,16 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
             id="round in circles",
         ),
         # --- delivery reports
-        pytest.param(mail(reports=(REPORT,)), "bounce bounce delivery-report", id="RFC 3464"),
+        pytest.param(
+            mail(reports=(REPORT,), top_type="multipart/report"),
+            "bounce bounce delivery-report",
+            id="RFC 3464",
+        ),
+        pytest.param(
+            mail(reports=(REPORT,), top_type="multipart/mixed"),
+            "accept normal default",
+            id="a person who attaches a report asks for help",
+        ),
         pytest.param(
             mail(
                 top_type="multipart/report",
@@ -109,7 +118,7 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
             id="Exim's bounce",
         ),
         pytest.param(
-            mail("postmaster@customer.test"), "quiet auto_reply no-reply", id="postmaster writes"
+            mail("postmaster@customer.test"), "quiet normal no-reply", id="postmaster writes"
         ),
         # --- RFC 3834 (L2)
         pytest.param(
@@ -141,12 +150,12 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
         # --- MS-OXCMAIL
         pytest.param(
             mail(headers=headers(x_auto_response_suppress="DR, OOF, AutoReply")),
-            "quiet auto_reply auto-response-suppress",
+            "quiet normal auto-response-suppress",
             id="Exchange asks for no out-of-office",
         ),
         pytest.param(
             mail(headers=headers(x_auto_response_suppress="All")),
-            "quiet auto_reply auto-response-suppress",
+            "quiet normal auto-response-suppress",
             id="Exchange asks for nothing at all",
         ),
         pytest.param(
@@ -191,7 +200,11 @@ def test_the_order_of_the_checks_is_the_policy() -> None:
             id="our own automatic mail",
         ),
         pytest.param(
-            mail(reports=(REPORT,), headers=headers(auto_submitted="auto-replied")),
+            mail(
+                reports=(REPORT,),
+                top_type="multipart/report",
+                headers=headers(auto_submitted="auto-replied"),
+            ),
             "bounce bounce delivery-report",
             id="a report carries automatic marks too",
         ),
@@ -235,8 +248,13 @@ def test_a_marker_with_another_value_says_nothing(name: str) -> None:
 @pytest.mark.parametrize("start", SUBJECTS)
 @pytest.mark.parametrize("before", ["", "Re: ", "AW: [Ext] ", "  RE :  Fwd: "])
 def test_every_out_of_office_subject(start: str, before: str) -> None:
+    """A machine puts its words first and answers something; else it may be a person's matter."""
     subject = f"{before}{start.capitalize()}: back on Monday"
-    assert judged(mail(subject=subject)) == "quiet auto_reply vacation-subject"
+    kind = "normal" if before else "auto_reply"
+    given = mail(subject=subject, in_reply_to=("<ours@help.test>",))
+    assert judged(given) == f"quiet {kind} vacation-subject"
+    assert judged(mail(subject=subject)) == "quiet normal vacation-subject"
+    assert judged(mail(subject=f"{subject} [#7]")) == f"quiet {kind} vacation-subject"
 
 
 @pytest.mark.parametrize(
@@ -266,7 +284,7 @@ def test_a_postmasters_returned_mail_is_a_report(words: str) -> None:
 
 @pytest.mark.parametrize("local", sorted(NO_REPLY))
 def test_who_reads_no_answers_gets_none(local: str) -> None:
-    assert judged(mail(f"{local}@shop.test")) == "quiet auto_reply no-reply"
+    assert judged(mail(f"{local}@shop.test")) == "quiet normal no-reply"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailgate.core.parse import parse
-from mailgate.core.strip import MAX_LINES, REPLY_MARKER, strip
+from mailgate.core.strip import MAX_LINES, REPLY_MARKER, own_words, strip
 
 NEW = "Yes, please do.\n\nThank you"
 QUOTE = "> Shall we send it?\n>\n> Support"
@@ -172,3 +172,25 @@ def test_the_corpus(corpus: Path) -> None:
                 wrong.add(str(path.relative_to(corpus)))
     assert seen == 25
     assert wrong == DIFFERENT
+
+
+@pytest.mark.parametrize(
+    ("visible", "own"),
+    [
+        pytest.param("Done.\n\n##- above this line -##\nNote: secret", "Done.", id="marker"),
+        pytest.param("Done.\n| ##- above -##\nsecret", "Done.", id="marker in a table"),
+        pytest.param(
+            "Done.\n\n____________\nVan: Support <s@x>\nAan: ana\nOnderwerp: Re: [#7] x\n\n##- a",
+            "Done.",
+            id="a heading in a language nobody taught us",
+        ),
+        pytest.param(
+            "Done.\n\nOp 3 jan. schreef Support <s@x>:\n\n##- a", "Done.", id="an attribution"
+        ),
+        pytest.param("User: bob\nHost: a\n\n##- a", "User: bob\nHost: a", id="a list of one's own"),
+        pytest.param("> old\nYes.\n> old 2\nNo.", "Yes.\nNo.", id="between the lines"),
+        pytest.param("Words.", "Words.", id="nothing to take away"),
+    ],
+)
+def test_own_words(visible: str, own: str) -> None:
+    assert own_words(visible) == own

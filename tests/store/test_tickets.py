@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import exc, text
 
+from mailgate.core.decision import Notice, Outgoing, Recipient
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.ticket import MessageKind
 from store.database import Database
@@ -227,15 +228,28 @@ def test_messages_keep_their_order_and_attachments(database: Database) -> None:
     assert (two.kind, two.author, two.inbox, two.attachments) == (MessageKind.NOTE, "", None, ())
 
 
-def test_a_thread_names_the_last_public_messages_oldest_first(database: Database) -> None:
+def test_a_thread_names_what_customers_saw_and_no_id_of_an_agents_own_client(
+    database: Database,
+) -> None:
     number = ticket(database)
-    kinds = [*[MessageKind.CUSTOMER, MessageKind.AGENT] * 2, MessageKind.NOTE, MessageKind.HELD]
+    kinds = [MessageKind.CUSTOMER, MessageKind.AGENT, MessageKind.NOTE, MessageKind.CUSTOMER]
     with database.transaction() as tx:
         for n, kind in enumerate(kinds):
-            tx.tickets.add_message(number, mail(f"<{n}@x>"), kind, ANNA, now=NOW)
-        tx.tickets.add_message(number, mail(""), MessageKind.AGENT, ANNA, now=NOW)
-        assert tx.tickets.thread_ids(number) == [f"<{n}@x>" for n in range(4)]
-        assert tx.tickets.thread_ids(number, limit=2) == ["<2@x>", "<3@x>"]
+            at = NOW + timedelta(minutes=n)
+            tx.tickets.add_message(number, mail(f"<{n}@x>"), kind, ANNA, now=at)
+        sent = Outgoing(
+            notice=Notice.ANSWER,
+            ticket=number,
+            message_id="<answer@us>",
+            mail_from="us@x",
+            raw=b"",
+            heads={"anna@example.org": b""},
+            automatic=False,
+        )
+        to = [Recipient(address="anna@example.org", role="requester", why="")]
+        tx.outbox.add(sent, to, NOW + timedelta(minutes=1))
+        assert tx.tickets.thread_ids(number) == ["<0@x>", "<answer@us>", "<3@x>"]
+        assert tx.tickets.thread_ids(number, limit=2) == ["<answer@us>", "<3@x>"]
 
 
 # --- the audit trail ---------------------------------------------------------------------
