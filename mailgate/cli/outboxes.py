@@ -75,11 +75,10 @@ def retry(
     everything: bool = typer.Option(False, "--all", help="All that is not sent."),
 ) -> None:
     """Try again now what waits or failed; what was cancelled stays cancelled."""
+    if not ids and not everything:
+        raise Failure("name the ids to retry, or give --all", 2)
     with database_only() as database, database.transaction() as tx:
-        wanted = ids or ([r.id for r in tx.outbox.list(unfinished=True)] if everything else [])
-        if not wanted:
-            raise Failure("name the ids to retry, or give --all", 2)
-        count = tx.outbox.retry(wanted, datetime.now(UTC))
+        count = tx.outbox.retry(ids or None, datetime.now(UTC))
     _say("due", count)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import typer
 
 from mailgate.cli import shapes
-from mailgate.cli.fields import row_number
+from mailgate.cli.fields import LAST_ID, row_number
 from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, write_bytes
 from mailgate.core.decision import Outcome
 from store.database import Tx
@@ -32,7 +32,7 @@ IDS = typer.Argument(
 def list_() -> None:
     """List mail in quarantine with the reason."""
     with database_only() as database, database.reading() as tx:
-        rows = tx.inbox.find(outcome=Outcome.QUARANTINED, limit=1000)
+        rows = tx.inbox.find(outcome=Outcome.QUARANTINED, limit=LAST_ID)
     if STATE.json:
         for row in rows:
             print_json(shapes.mail_line(row))

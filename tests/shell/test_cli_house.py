@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -191,6 +192,26 @@ def test_outbox_show_cancel_retry(cli: Cli) -> None:
         assert "name the ids" in done.err
 
 
+def test_retry_all_takes_more_than_the_newest_hundred(cli: Cli, tmp_path: Path) -> None:
+    cli.take(letter())
+    database = Database("sqlite", tmp_path / "data")
+    with database.transaction() as tx:
+        tx.conn.exec_driver_sql("DELETE FROM outbox_recipients")
+        tx.conn.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 249)"
+            " INSERT INTO outbox (id, ticket, notice, message_id, automatic, digest, created)"
+            " SELECT i, ticket, notice, i, automatic, digest, created FROM n, outbox WHERE id = 1"
+        )
+        tx.conn.exec_driver_sql(
+            "INSERT INTO outbox_recipients (outbox, address, head, state, queued, changed)"
+            " SELECT id, 'a@example.com', x'', 'failed', created, created FROM outbox"
+            " WHERE id >= 100"
+        )
+    database.close()
+    assert cli.ok("outbox", "retry", "--all").out == "150 copies due\n"
+    assert cli.ok("status", "--json").lines[0]["outbox"]["failed"] == 0
+
+
 # --- quarantine --------------------------------------------------------------------------
 
 
@@ -203,6 +224,18 @@ def test_quarantine_list_and_show(cli: Cli, tmp_path: Path) -> None:
     shown = cli.ok("quarantine", "show", str(inbound)).out
     assert shown == letter("Odd").decode()
     assert cli("quarantine", "show", "99").err == "mail 99 is not in quarantine\n"
+
+
+def test_the_list_of_the_quarantine_is_whole(cli: Cli, tmp_path: Path) -> None:
+    set_aside(tmp_path, letter("Odd"))
+    with closing(sqlite3.connect(tmp_path / "data" / "mailgate.db")) as conn, conn:
+        columns = [row[1] for row in conn.execute("PRAGMA table_info(inbox)") if row[1] != "id"]
+        picked = ["i" if name == "source_key" else name for name in columns]
+        into, chosen = ", ".join(columns), ", ".join(picked)
+        many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)"
+        source = f"SELECT {chosen} FROM n, inbox WHERE id = 1"  # noqa: S608
+        conn.execute(f"{many} INSERT INTO inbox ({into}) {source}")
+    assert len(cli.ok("quarantine", "list", "--json").lines) == 1101
 
 
 def test_a_released_mail_is_decided_again(cli: Cli, tmp_path: Path) -> None:
