@@ -29,7 +29,7 @@ from mailgate.core import audience
 from mailgate.core.audience import Happening
 from mailgate.core.change import FIELDS, plan_change
 from mailgate.core.consequences import after
-from mailgate.core.decision import AppendMessage, Effect, SetField
+from mailgate.core.decision import AppendMessage, Effect, Notice, SetField
 from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Agent, Author
 from mailgate.core.ticket import MessageKind, TicketView
@@ -236,6 +236,11 @@ def _answer(ticket: TicketView, author: Address | None, home: House) -> list[Eff
         policy,
         author=author.addr if author else "",
     )
+    if not any(notify.notice is Notice.ANSWER and notify.to for notify in told):
+        raise Failure(
+            f"#{ticket.number} has nobody to answer: no requester and no CC who may be written to;"
+            f" `mailgate ticket note {ticket.number}` keeps words for agents"
+        )
     return [*effects, *told]
 
 

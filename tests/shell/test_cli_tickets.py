@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -126,6 +128,25 @@ def test_reply_goes_to_requester_and_cc_and_waits_for_them(cli: Cli) -> None:
     assert (last["kind"], last["from"]) == ("agent", "Ana <ana@example.org>")
     assert last["text"].strip() == "Done."
     assert whole["status"] == "waiting"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("DELETE FROM participants", id="no requester, no CC"),
+        pytest.param("UPDATE participants SET muted = true", id="all muted"),
+    ],
+)
+def test_an_answer_that_reaches_nobody_is_refused(cli: Cli, tmp_path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "data" / "mailgate.db")) as conn, conn:
+        conn.execute("UPDATE tickets SET requester = NULL")
+        conn.execute(statement)
+    before = cli.ok("ticket", "show", "1001", "--json").out, sent(cli)
+    done = cli("ticket", "reply", "1001", "-m", "Done.", "--as", "ana@example.org")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("#1001 has nobody to answer")
+    assert "`mailgate ticket note 1001`" in done.err
+    assert (cli.ok("ticket", "show", "1001", "--json").out, sent(cli)) == before
 
 
 def test_a_note_leaves_for_no_customer(cli: Cli) -> None:
