@@ -6,7 +6,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from types import FrameType
 
@@ -31,11 +33,11 @@ from mailgate.cli.house import (
 from mailgate.cli.importing import import_
 from mailgate.cli.settling import parsers_of, settled
 from mailgate.core import screen
-from mailgate.core.mail import Envelope
+from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.policy import Policy
 from mailgate.intake import commit_surely
-from mailgate.parsing import Parsers
-from mailgate.render import Renderer, safe_html
+from mailgate.parsing import Parsers, WorkerDied
+from mailgate.render import PLAIN_OPEN, Renderer, plain_text, safe_html
 from mailgate.resources import resource
 from mailgate.sources import pipe
 from mailgate.worker import Worker
@@ -85,7 +87,9 @@ def parse(file: Path = MAIL_FILE) -> None:
     parsers = Parsers()
     try:
         mail = parsers.run(data, languages)
-        html = parsers.call(safe_html, mail.html) if mail.html and STATE.json else ""
+        html = ""
+        if mail.html and STATE.json:
+            mail, html = _safe(parsers, mail)
     finally:
         parsers.close()
     kind = screen.screen(mail, Envelope(), Policy(languages=languages)).kind
@@ -104,6 +108,15 @@ def parse(file: Path = MAIL_FILE) -> None:
     typer.echo("")
     for line in (mail.visible or mail.text).splitlines():
         typer.echo(printable(line))
+
+
+def _safe(parsers: Parsers, mail: ParsedMail) -> tuple[ParsedMail, str]:
+    """The HTML as the page may show it; as text, with a defect, when cleaning has no end."""
+    try:
+        return mail, parsers.call(safe_html, mail.html)
+    except (TimeoutError, MemoryError, WorkerDied):
+        complex_ = replace(mail, defects=(*mail.defects, "html-too-complex"))
+        return complex_, f"{PLAIN_OPEN}{escape(plain_text(mail.html))}</pre>"
 
 
 def explain(inbound: str = MAIL) -> None:

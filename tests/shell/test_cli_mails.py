@@ -10,15 +10,23 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from mailgate.cli import importing, settling
+from mailgate.cli import importing, mails, settling
 from mailgate.ops import demo_mails
 from tests.peers.daemon_rig import run_cli, until
 from tests.shell.cli_rig import Cli, letter
+
+
+def endless(html: str) -> str:
+    """Stands for a sanitiser that a stranger's HTML keeps busy."""
+    threading.Event().wait()
+    return html
+
 
 PARSED = [
     "from",
@@ -77,6 +85,17 @@ def test_parse_reads_stdin_and_cleans_html(cli: Cli) -> None:
         ]
         == "bounce"
     )
+
+
+def test_html_that_takes_too_long_to_clean_is_shown_as_text(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mails, "safe_html", endless)
+    [line] = cli("parse", "-", "--json", stdin=demo_mails.html_only("x"), config=False).lines
+    assert line["html"].startswith("<pre")
+    assert "two weeks ago" in line["html"]
+    assert "<" not in line["html"].partition(">")[2].removesuffix("</pre>")
+    assert line["defects"][-1] == "html-too-complex"
 
 
 def test_parse_for_people_steers_no_terminal(cli: Cli) -> None:
