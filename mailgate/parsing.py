@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -112,6 +113,11 @@ class Parsers:
             return work.result()
         except ProcessExpired as error:
             raise WorkerDied(f"exit code {error.exitcode}") from error
+        except BrokenProcessPool as error:
+            if not self._closed:
+                raise
+            # The pool may notice that its processes are gone before it hears that we closed it.
+            raise CancelledError from error
 
     @property
     def busy(self) -> int:
