@@ -305,8 +305,12 @@ class Worker:
             tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts)
 
     def _set_aside(self, waiting: Waiting, reason: str) -> None:
-        with self.database.transaction() as tx:
-            tx.inbox.settle(waiting.id, quarantine(reason), None, self.clock())
+        try:
+            with self.database.transaction() as tx:
+                tx.inbox.settle(waiting.id, quarantine(reason), None, self.clock())
+        except AlreadySettled as error:
+            self._not_settled(waiting, error)
+            return
         journal.settled(
             inbox=waiting.id,
             outcome=Outcome.QUARANTINED,

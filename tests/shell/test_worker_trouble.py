@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from mailgate import journal
+from mailgate.core.decide import quarantine
 from mailgate.parsing import Parsers
 from mailgate.worker import LEASE, RETRY_AFTER
 from store.database import Database, Unavailable
@@ -84,6 +85,22 @@ def test_claims_that_cannot_be_given_back_fall_due_by_themselves(
     home.now += LEASE
     home.settle()
     assert outcomes(home.database, ids) == ["ticket"] * 20
+
+
+def test_a_mail_that_another_worker_settled_while_it_was_set_aside_ends_nothing(
+    home: House,
+) -> None:
+    """The last attempt at it fails here, and by then it has an outcome."""
+    inbox = home.deliver(raw("raced"))
+    reason = "its bytes are missing from the blob folder, or damaged"
+    with home.database.transaction() as tx:
+        (waiting,) = tx.inbox.claim(home.now, 1, LEASE)
+        tx.inbox.settle(inbox, quarantine("another node"), None, home.now)
+    before = journal.COUNTS["trouble", "worker"]
+    home.worker._set_aside(waiting, reason)
+    assert journal.COUNTS["trouble", "worker"] == before + 1
+    (row,) = rows(home.database, [inbox])
+    assert row.reason == "another node"
 
 
 def test_a_disk_that_does_not_read_is_tried_again(home: House) -> None:
