@@ -49,9 +49,7 @@ def instance_of(database: Database) -> str:
     if known:
         return known
     with database.transaction() as tx:
-        known = tx.setting(INSTANCE) or secrets.token_hex(8)
-        tx.set_setting(INSTANCE, known)
-    return known
+        return tx.first_setting(INSTANCE, secrets.token_hex(8))
 
 
 def template_dirs(config: Config, kind: Literal["mail", "web"]) -> list[Path]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
+from store.dialects import on, spelled
 from store.engine import (
     CommitUnknown,
     Full,
@@ -44,6 +45,14 @@ __all__ = [
     "no_room",
 ]
 
+_KEEP = spelled(
+    lambda insert: (row := insert(settings)).on_conflict_do_update(
+        index_elements=["key"], set_={"value": row.excluded.value}
+    )
+)
+_KEEP_FIRST = spelled(
+    lambda insert: insert(settings).on_conflict_do_nothing(index_elements=["key"])
+)
 _SETTING = select(settings.c.value).where(settings.c.key == bindparam("key"))
 
 
@@ -110,8 +119,12 @@ class Tx:
 
     def set_setting(self, key: str, value: str) -> None:
         """Keep a value."""
-        self.conn.execute(settings.delete().where(settings.c.key == key))
-        self.conn.execute(settings.insert().values(key=key, value=value))
+        self.conn.execute(on(self.conn, _KEEP), {"key": key, "value": value})
+
+    def first_setting(self, key: str, value: str) -> str:
+        """Keep a value unless there is one; returns the one that stays, on all nodes the same."""
+        self.conn.execute(on(self.conn, _KEEP_FIRST), {"key": key, "value": value})
+        return self.setting(key)
 
 
 class Database:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, exc
 
+from mailgate.assembly import instance_of
 from mailgate.core.mail import Address
 from store.database import Database, Unavailable
 from store.schema import people
@@ -26,6 +27,33 @@ def test_settings_keep_the_last_value(database: Database) -> None:
         tx.set_setting("instance", "two")
     with database.reading() as tx:
         assert tx.setting("instance") == "two"
+
+
+def test_two_nodes_that_keep_the_same_new_setting_at_once_both_succeed(database: Database) -> None:
+    together = threading.Barrier(4, timeout=20)
+
+    def keep(value: str) -> None:
+        together.wait()
+        for _ in range(5):
+            with database.transaction() as tx:
+                tx.set_setting("paused", value)
+
+    with ThreadPoolExecutor(4) as nodes:
+        assert list(nodes.map(keep, "abcd")) == [None] * 4
+    with database.reading() as tx:
+        assert tx.setting("paused") in set("abcd")
+
+
+def test_nodes_that_start_at_once_agree_on_their_instance(database: Database) -> None:
+    together = threading.Barrier(4, timeout=20)
+
+    def start(_: int) -> str:
+        together.wait()
+        return instance_of(database)
+
+    with ThreadPoolExecutor(4) as nodes:
+        (instance,) = set(nodes.map(start, range(4)))
+    assert instance == instance_of(database) != ""
 
 
 def test_an_exception_rolls_everything_back(database: Database) -> None:
