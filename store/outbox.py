@@ -12,6 +12,7 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
+    exists,
     func,
     select,
     update,
@@ -23,6 +24,7 @@ from store.schema import outbox, outbox_recipients
 
 # Built once: store/dialects.py says why. Parameters have names that no column has.
 _R = outbox_recipients.c
+_AGENT = "agent"  # the role of a recipient whose notices no cap counts
 _ADD = outbox.insert()
 _ADD_RECIPIENTS = outbox_recipients.insert()
 _DUE = (
@@ -59,12 +61,17 @@ _AUTOMATIC_TO = (
         _R.address == bindparam("who"),
         _R.queued >= bindparam("since"),
         outbox.c.automatic.is_(True),
+        _R.role != _AGENT,
     )
 )
 _AUTOMATIC_BY_MAIL = _AUTOMATIC_TO.where(outbox.c.inbox.is_not(None))
 _AUTOMATIC = select(func.count()).select_from(
     select(outbox.c.id)
-    .where(outbox.c.created >= bindparam("since"), outbox.c.automatic.is_(True))
+    .where(
+        outbox.c.created >= bindparam("since"),
+        outbox.c.automatic.is_(True),
+        exists().where(_R.outbox == outbox.c.id, _R.role != _AGENT),
+    )
     .limit(bindparam("most"))
     .subquery()
 )
@@ -290,7 +297,7 @@ class Outbox:
         return int(done.rowcount)
 
     def automatic_since(self, address: str, since: datetime, *, by_mail: bool) -> int:
-        """How many automatic mails were queued for an address since then.
+        """How many automatic mails were queued for an address since then, save as an agent's.
 
         `by_mail` counts only those that an incoming mail set off.
         """
@@ -298,7 +305,10 @@ class Outbox:
         return int(self._conn.execute(query, {"who": address, "since": since}).scalar_one())
 
     def automatic_total(self, since: datetime, limit: int) -> int:
-        """How many automatic mails were queued since then, counted up to `limit`."""
+        """How many automatic mails to others than agents alone were queued since then.
+
+        Counted up to `limit`.
+        """
         return int(self._conn.execute(_AUTOMATIC, {"since": since, "most": limit}).scalar_one())
 
     def next_due(self) -> datetime | None:

@@ -125,8 +125,24 @@ def test_each_address_counts_for_itself(database: Database) -> None:
 
 def test_the_total_counts_all_addresses(database: Database) -> None:
     sent(database, TICK, to=CARL)
-    sent(database, TICK, TICK, to=ANA)
+    sent(database, TICK, TICK, to=RITA)
     assert why_not(database, replace(OPEN, total_hour=3)) == [TOTAL]
+
+
+def test_notices_to_agents_leave_the_total_to_customers(database: Database) -> None:
+    sent(database, *[TICK] * 9, to=ANA)
+    assert why_not(database, replace(OPEN, total_hour=3)) == []
+    sent(database, TICK, TICK, TICK, to=CARL)
+    assert why_not(database, replace(OPEN, total_hour=3)) == [TOTAL]
+
+
+@pytest.mark.parametrize("by_mail", [True, False])
+def test_notices_to_an_agent_are_not_held_against_the_same_person_as_a_customer(
+    database: Database, by_mail: bool
+) -> None:
+    sent(database, *[TICK] * 9, to=ANA, by_mail=by_mail)
+    caps = Caps(per_address_hour=3, per_address_day=3, changes_hour=3)
+    assert why_not(database, caps, replace(ANA, role="requester"), by_mail=by_mail) == []
 
 
 def test_agents_are_not_capped(database: Database) -> None:
