@@ -108,6 +108,35 @@ def test_a_source_without_envelope_stays_without(database: Database, intake: Int
     assert row.envelope.mail_from is None
 
 
+ALARM = (
+    b"Received: from ups by mx.example.org; %b\r\n"
+    b"From: ups@plant.test\r\nSubject: UPS on battery\r\n%b\r\nInput power lost\r\n"
+    b"Date: of the last test\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("named", "same"),
+    [
+        pytest.param(b"", False, id="neither"),
+        pytest.param(b"Date:\r\n", False, id="an empty date"),
+        pytest.param(b"DATE :\r\n Mon, 4 May 2026 09:00:00 +0000\r\n", True, id="a date"),
+        pytest.param(b"Message-ID: <1@plant.test>\r\n", True, id="a Message-ID"),
+    ],
+)
+def test_the_second_alarm_of_a_device_without_date_and_message_id_is_another_mail(
+    sqlite_database: Database, named: bytes, same: bool
+) -> None:
+    days = [b"Mon, 4 May", b"Wed, 3 Jun", b"Wed, 3 Jun"]
+    mails = [delivery(f"{n}", raw=ALARM % (day, named)) for n, day in enumerate(days)]
+    commit(sqlite_database, mails)
+    with sqlite_database.reading() as tx:
+        found = tx.conn.execute(sqlalchemy.text("SELECT fingerprint FROM inbox ORDER BY id"))
+        first, second, again = found.scalars()
+    assert second == again
+    assert (first == second) is same
+
+
 def test_the_worker_is_woken_after_the_commit(database: Database) -> None:
     found: list[list[str]] = []
     intake = Intake(database, lambda: found.append(keys(database)))
