@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,10 @@ from mailgate.worker import Worker
 from store.database import Database, Unavailable
 
 LISTENER_GRACE = 3.0  # seconds for mails that are just coming in
+INTAKE_GRACE = 0.5  # seconds for the commit of what the listeners took
 THREAD_GRACE = 6.0  # seconds for worker, mailer and sources together
+LAST_STEPS = 1.5  # seconds kept for web and parsers
+END = 8.0  # seconds for all of it
 
 
 @dataclass(kw_only=True)
@@ -212,12 +216,21 @@ class Daemon:
             self._loop.call_soon_threadsafe(self._ended.set)
 
     async def _stop(self, intake: Intake) -> None:
-        await asyncio.gather(*(one.stop(LISTENER_GRACE) for one in self._listeners))
-        await asyncio.to_thread(intake.close)
+        until = time.monotonic() + END - LAST_STEPS
+        ends = [asyncio.create_task(one.stop(LISTENER_GRACE)) for one in self._listeners]
+        if ends:
+            await asyncio.wait(ends, timeout=LISTENER_GRACE / 3)
+        # While connections are still open: whoever waits for a commit that hangs is told.
+        if not await asyncio.to_thread(intake.close, INTAKE_GRACE):
+            journal.trouble(what="intake", error="a commit did not end in time; not acknowledged")
+            self.database.hurry()
+        await asyncio.gather(*ends)
         self._threads.stop.set()
         self._worker_wake.set()
         self._mailer_wake.set()
-        left = await asyncio.to_thread(self._threads.end, THREAD_GRACE)
+        grace = min(THREAD_GRACE, max(0.0, until - time.monotonic()))
+        left = await asyncio.to_thread(self._threads.end, grace)
+        self.database.hurry()
         for name in left:
             journal.trouble(what=name, error="did not end in time; its claims fall due again")
         if self.web is not None:

@@ -10,7 +10,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from mailgate import crash, journal
@@ -21,6 +22,7 @@ from store.inbox import Arrival
 
 MAX_GROUP = 200  # deliveries in one commit
 MAX_GROUP_BYTES = 32 * 1024 * 1024
+CLOSE_WITHIN = 30.0  # seconds for what is queued when intake is closed
 FIND_OUT = 10.0  # seconds to find out whether a commit without an answer has happened
 # The first header that tells a mail from its like, or the blank line after the headers.
 _NAME_OR_END = re.compile(
@@ -108,6 +110,7 @@ class Intake:
         self._arrived = arrived
         self._waiting: deque[tuple[Inbound, Future[int]]] = deque()
         self._changed = threading.Condition()
+        self._committing: Sequence[tuple[Inbound, Future[int]]] = ()
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._thread.start()
@@ -130,17 +133,29 @@ class Intake:
         """Commit one delivery and return its inbox id. Raises as the future of `submit`."""
         return self.submit(inbound).result()
 
-    def close(self) -> None:
-        """Commit what is queued, then stop."""
+    def close(self, within: float = CLOSE_WITHIN) -> bool:
+        """Commit what is queued, then stop; what is left after `within` seconds gets Closed.
+
+        Whether all was committed. A commit that hangs may still succeed after that: nobody was
+        told so, and its source will offer the mail again.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(within)
+        with self._changed:
+            left = [*self._committing, *self._waiting]
+            self._waiting.clear()
+        for _, future in left:
+            if not future.cancelled():
+                _answer(future, error=Closed("mailgate is shutting down"))
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
             if group:
                 self._commit(group)
+            self._committing = ()
             del group  # or a group of large mails would stay until the next one comes
 
     def _next_group(self) -> list[tuple[Inbound, Future[int]]] | None:
@@ -157,6 +172,7 @@ class Intake:
                 if future.set_running_or_notify_cancel():  # from here on nobody can take it back
                     group.append((inbound, future))
                     size += len(inbound.raw)
+            self._committing = group
             return group
 
     def _commit(self, group: list[tuple[Inbound, Future[int]]]) -> None:
@@ -177,10 +193,19 @@ class Intake:
             for (inbound, future), (inbox_id, new) in zip(group, taken, strict=True):
                 if new:
                     journal.accepted(inbox=inbox_id, source=inbound.source, size=len(inbound.raw))
-                future.set_result(inbox_id)
+                _answer(future, inbox_id)
             self._arrived()
 
 
 def _refuse(group: list[tuple[Inbound, Future[int]]], error: Exception) -> None:
     for _, future in group:
-        future.set_exception(error)
+        _answer(future, error=error)
+
+
+def _answer(future: Future[int], inbox_id: int = 0, *, error: Exception | None = None) -> None:
+    """Answer a delivery, unless it was given up meanwhile."""
+    with suppress(InvalidStateError):
+        if error is None:
+            future.set_result(inbox_id)
+        else:
+            future.set_exception(error)

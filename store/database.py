@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -152,7 +153,8 @@ class Database:
             data_dir / "blobs", inline_max=blob_inline_max, step=step, synced=synced
         )
         self._step = step
-        self.engine = make_engine(url, synced=synced)
+        self._closing = threading.Event()
+        self.engine = make_engine(url, synced=synced, closing=self._closing)
         self.sqlite = self.engine.dialect.name == "sqlite"
         self._writer = Writer() if self.sqlite else None
         # SQLite reads a snapshot anyway; PostgreSQL's default shows each statement another state.
@@ -221,6 +223,10 @@ class Database:
 
         with translated():
             upgrade(self.engine, self._step)
+
+    def hurry(self) -> None:
+        """From now on give up soon where another process holds SQLite's lock: Unavailable."""
+        self._closing.set()
 
     def close(self) -> None:
         """Give back all connections."""

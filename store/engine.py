@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import functools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +13,13 @@ import sqlalchemy
 from sqlalchemy import Connection, Engine, event, exc
 from sqlalchemy.engine import make_url
 
-_LOCK_WAIT = 30.0  # seconds that SQLite waits for another writer
-# SQLite's primary result codes: SQLITE_READONLY, SQLITE_FULL.
+# SQLite waits so many seconds for another writer, so many times. Its own waiting cannot be cut
+# short: between two of them an engine that is being closed gives up.
+_LOCK_WAIT = 1.0
+_LOCK_TRIES = 30
+_CONNECT_TIMEOUT = 10  # seconds for a PostgreSQL that does not answer
+# SQLite's primary result codes: SQLITE_BUSY; SQLITE_READONLY, SQLITE_FULL.
+_SQLITE_BUSY = 5
 _SQLITE_FULL = frozenset({8, 13})
 # SQLSTATE of PostgreSQL: disk_full, read_only_sql_transaction.
 _POSTGRES_FULL = frozenset({"53100", "25006"})
@@ -40,17 +47,20 @@ def no_room(error: BaseException) -> bool:
     return isinstance(error, Full) or (isinstance(error, OSError) and error.errno in _NO_ROOM)
 
 
-def make_engine(url: str, *, synced: bool) -> Engine:
+def make_engine(url: str, *, synced: bool, closing: threading.Event) -> Engine:
     """An engine whose every connection is proven to be durable.
 
+    Once `closing` is set nobody waits longer than a second for SQLite's other writers.
     Connecting raises WeakDurability. `synced` False does without, for tests that need to lose mail.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": _LOCK_WAIT})
         event.listen(engine, "connect", _sqlite_connect if synced else _sqlite_unsynced)
-        event.listen(engine, "begin", _sqlite_begin)
+        event.listen(engine, "begin", functools.partial(_sqlite_begin, closing))
         return engine
+    if "connect_timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"connect_timeout": str(_CONNECT_TIMEOUT)})
     engine = sqlalchemy.create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20)
     event.listen(engine, "connect", _postgres_connect if synced else _postgres_unsynced)
     return engine
@@ -77,9 +87,17 @@ def _sqlite_unsynced(dbapi: Any, record: Any) -> None:
     dbapi.execute("PRAGMA synchronous=OFF")
 
 
-def _sqlite_begin(conn: Connection) -> None:
+def _sqlite_begin(closing: threading.Event, conn: Connection) -> None:
     reading = conn.get_execution_options().get("mailgate_read", False)
-    conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    for left in reversed(range(_LOCK_TRIES)):
+        try:
+            conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        except exc.OperationalError as error:
+            busy = (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF == _SQLITE_BUSY
+            if not (busy and left) or closing.is_set():
+                raise
+        else:
+            return
 
 
 def _postgres_connect(dbapi: Any, _record: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -180,3 +181,26 @@ def test_d1_nothing_is_lost_or_doubled_when_it_ends_with_20_mails_in_flight(
     assert max(told.values()) == 1
     if how == "SIGTERM":
         assert len(told) == MAILS
+
+
+def test_a_lock_held_by_another_process_delays_neither_the_end_nor_the_sender(
+    tmp_path: Path,
+) -> None:
+    """Who waits for a commit is told to come again, and the daemon ends in time."""
+    serving = Serving(tmp_path, Site()).start()
+    lock = sqlite3.connect(tmp_path / "data" / "mailgate.db", isolation_level=None)
+    try:
+        lock.execute("BEGIN IMMEDIATE")
+        with smtplib.SMTP("127.0.0.1", serving.site.smtp, timeout=PATIENCE) as client:
+            client.ehlo()
+            client.mail("carmen@example.com")
+            client.rcpt(QUEUE)
+            assert client.docmd("DATA")[0] == 354
+            client.send(mail("kept waiting") + b".\r\n")
+            serving.stop()
+            assert client.getreply()[0] == 451
+            client.close()
+    finally:
+        lock.close()
+        if serving.process is not None:
+            serving.kill()

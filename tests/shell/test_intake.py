@@ -245,6 +245,23 @@ def test_close_commits_what_is_queued(database: Database) -> None:
     assert keys(database) == ["first", *(f"mail-{n}" for n in range(5))]
 
 
+def test_close_refuses_what_a_locked_database_keeps_from_being_committed(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    other = Database("sqlite", tmp_path / "data")
+    intake = Intake(sqlite_database)
+    try:
+        with other.transaction():
+            left = [intake.submit(delivery(f"{n}")) for n in range(3)]
+            assert not intake.close(0.1)
+            assert all(isinstance(one.exception(0), Closed) for one in left)
+            sqlite_database.hurry()
+            intake.close()
+        assert keys(sqlite_database) == []
+    finally:
+        other.close()
+
+
 def test_after_close_nothing_is_taken(database: Database) -> None:
     intake = Intake(database)
     intake.close()
