@@ -17,11 +17,13 @@ from mailgate.core.header import decode_words
 from mailgate.core.mail import Address
 
 MAX_ADDRESSES = 500
+_MAX_LOCAL = 64  # octets (RFC 5321, section 4.5.3.1.1)
+_MAX_ADDRESS = 254  # octets (RFC 5321, section 4.5.3.1.3, less the angle brackets)
 _ATEXT = (
     r"[^\s\x00-\x20\x7f-\xa0\"(),.:;<>@\[\\\]\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]"
 )
 _ADDR_SPEC = re.compile(
-    rf'({_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[^"\\\r\n]|\\[^\r\n])*")@'
+    rf'({_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[^"\\\x00-\x1f\x7f-\x9f]|\\[^\x00-\x1f\x7f-\x9f])*")@'
     rf"({_ATEXT}+(?:\.{_ATEXT}+)*|\[[^\[\]\\\s]+\])"
 )
 _DOT_ATOM = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
@@ -69,7 +71,11 @@ def normal(addr: str) -> str | None:
         if None in labels:
             return None
         domain = ".".join(label for label in labels if label)
-    return f"{local.translate(_ASCII_LOWER)}@{domain.translate(_ASCII_LOWER)}"
+    local, domain = local.translate(_ASCII_LOWER), domain.translate(_ASCII_LOWER)
+    # A-labels grow: what counts is the form that is stored and written in SMTP.
+    whole = f"{local}@{domain}"
+    too_long = len(local.encode()) > _MAX_LOCAL or len(whole.encode()) > _MAX_ADDRESS
+    return None if too_long else whole
 
 
 _TOKEN = re.compile(

@@ -147,3 +147,26 @@ def test_reading_stops_at_the_limit() -> None:
     reading = read("a@corp.test, " * 1000)
     assert len(reading.boxes) == 500
     assert "too-many" in reading.problems
+
+
+@pytest.mark.parametrize(
+    "addr",
+    [
+        pytest.param("a@" + ".".join(["ü"] * 100) + ".example", id="A-labels beyond any column"),
+        pytest.param("a" * 65 + "@example.org", id="local part of 65 octets"),
+        pytest.param("ü" * 33 + "@example.org", id="local part of 66 octets in UTF-8"),
+        pytest.param("a@" + "b." * 121 + "example.org", id="255 octets"),
+        pytest.param('"\x1b]0;owned\x07x"@evil.example', id="a terminal's escape"),
+        pytest.param('"\\\x1bx"@evil.example', id="an escaped escape"),
+        pytest.param('"a\tb"@evil.example', id="a tab"),
+        pytest.param('"a\x9bb"@evil.example', id="a C1 control"),
+    ],
+)
+def test_what_no_column_and_no_terminal_should_get_is_no_address(addr: str) -> None:
+    assert normal(addr) is None
+
+
+def test_the_longest_address_is_one() -> None:
+    longest = "a" * 64 + "@" + "b." * 92 + "tests"
+    assert len(longest) == 254
+    assert normal(longest) == longest
