@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,10 +29,12 @@ from mailgate.cli.house import STATE, Failure, House, house, print_json, printab
 from mailgate.cli.settling import PATIENCE, parsers_of, settled
 from mailgate.core.mail import Inbound
 from mailgate.intake import commit
+from mailgate.parsing import Parsers
 from mailgate.sources import archive
 from mailgate.worker import Worker
 from store.inbox import Settled
 
+_Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 BATCH = 50  # mails in one commit
 SILENCE = 2.0  # seconds of waiting for somebody else before it is said
 
@@ -58,7 +61,7 @@ def import_(
         house() as home,
         parsers_of(home) as parsers,
         _progress(len(found)) as bar,
-        _watching(bar) as watch,
+        _watching(bar, parsers) as watch,
     ):
         worker = Worker(database=home.database, parsers=parsers, desk=home.desk)
         for start in range(0, len(found), BATCH):
@@ -127,16 +130,16 @@ def _take(
 
 @dataclass(kw_only=True)
 class _Watch:
-    """Ends an import after SIGTERM, and says once that it has to wait for somebody."""
+    """Ends an import after a signal, and says once that it has to wait for somebody."""
 
     bar: _Bar
-    stopped: bool = False
+    stopped: int = 0  # the signal
     said: bool = False
 
     def __call__(self, undecided: int, waited: float) -> None:
-        """Raises Failure after SIGTERM."""
+        """Raises Failure after a signal."""
         if self.stopped:
-            raise Failure("stopped; run it again for the rest", 128 + signal.SIGTERM)
+            raise Failure("stopped; run it again for the rest", 128 + self.stopped)
         if undecided and waited > SILENCE and not self.said:
             self.said = True
             self.bar.say(
@@ -146,19 +149,29 @@ class _Watch:
 
 
 @contextmanager
-def _watching(bar: _Bar) -> Iterator[_Watch]:
-    """The first SIGTERM ends the import between two mails, a second one at once."""
+def _watching(bar: _Bar, parsers: Parsers) -> Iterator[_Watch]:
+    """The first SIGTERM or Ctrl-C ends the import between two mails, a second one at once.
+
+    An exception out of a signal handler could come while a lock is about to be let go.
+    """
     watch = _Watch(bar=bar)
+    second: dict[int, _Handler] = {
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        watch.stopped = True
-        signal.signal(number, signal.SIG_DFL)
+        watch.stopped = number
+        signal.signal(number, second[number])
+        # Parse processes that die of the same signal must say nothing about their mail.
+        threading.Thread(target=parsers.close).start()
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in second}
     try:
         yield watch
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -44,6 +44,7 @@ def settled(
         worker.hand_back()
         with database.transaction() as tx:  # what was just being settled
             tx.inbox.release(ids, datetime.now(UTC))
+        watch(0, 0.0)  # may know better why: the parse processes were closed
         raise
 
 
