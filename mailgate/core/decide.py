@@ -205,7 +205,7 @@ def _new_ticket(case: _Case, links: Sequence[tuple[int, str]]) -> Decision:
         if case.quiet
         else audience.tell(Happening.OPENED, view, policy, author="", present=frozenset())
     )
-    told = _agents_alone_hear_of_lists(told, case.verdict)
+    told = _allowed(told, case.verdict)
     return Decision(
         outcome=Outcome.TICKET,
         reason=_because_new(links),
@@ -245,7 +245,7 @@ def _reply(case: _Case, ticket: TicketView, how: str) -> Decision:
             ),
             *changes(before, view, policy),
         )
-    told = _agents_alone_hear_of_lists(told, case.verdict)
+    told = _allowed(told, case.verdict)
     return Decision(
         outcome=Outcome.REPLY,
         reason=how,
@@ -347,11 +347,16 @@ def _copied(case: _Case, ticket: TicketView) -> list[AddParticipant]:
     ]
 
 
-def _agents_alone_hear_of_lists(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:
-    """RFC 3834, section 2: a list is never answered, nor is anything sent on because of it."""
-    if verdict.kind is not Kind.LIST:
-        return told
-    return tuple(n for n in told if n.notice in TO_AGENTS)
+def _allowed(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:
+    """RFC 3834, section 2: a list or a machine's address is never answered by a machine.
+
+    Nor is anything sent on to customers because of a list.
+    """
+    if verdict.kind is Kind.LIST:
+        return tuple(n for n in told if n.notice in TO_AGENTS)
+    if verdict.treatment is Treatment.QUIET:
+        return tuple(n for n in told if n.notice is not Notice.CONFIRMATION)
+    return told
 
 
 def _who(author: Author, mail: ParsedMail) -> str:

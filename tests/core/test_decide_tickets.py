@@ -294,3 +294,16 @@ MARKED = "##- Please write your answer above this line -##\n\nNote: he is a thie
 def test_an_answer_without_own_words_carried_our_notice_to_the_customer(text: str) -> None:
     found = decided(mail(ANA.address, in_reply_to=(TO_ANA,), text=text, visible=text), facts())
     assert (found.outcome, told(found)) == ("note", {ANA.address: "agent-message"})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(mail("no-reply@shop.test"), id="no-reply"),
+        pytest.param(mail(subject="Out of office since Monday"), id="a subject like a machine's"),
+        pytest.param(mail(headers={"x-rt-loop-prevention": ("x",)}), id="another help desk"),
+    ],
+)
+def test_who_counts_in_full_but_may_be_a_machine_was_confirmed(given: ParsedMail) -> None:
+    found = decided(given)
+    assert (found.outcome, set(told(found).values())) == ("ticket", {"agent-new"})
