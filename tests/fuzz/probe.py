@@ -192,6 +192,10 @@ def rewritten(raw: bytes) -> Iterator[tuple[str, bytes]]:
     if b"\r\r" in raw or "header-broken" in split_head(raw).defects:
         return  # lines that are no headers have no other spelling
     head = raw[: split_head(raw).body].replace(b"\r\n", b"\n")
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError:
+        return  # such bytes are read in the charset of the body, which is left out here
     yield "line ends", head
     yield "unfolding", re.sub(rb"\n(?=[ \t])", b"", head)
     yield "case of names", _FIELD_NAME.sub(lambda m: m[0].swapcase(), head)
