@@ -24,6 +24,7 @@ from store.schema import outbox, outbox_recipients
 
 # Built once: store/dialects.py says why. Parameters have names that no column has.
 _R = outbox_recipients.c
+LOST = "the bytes of this mail are missing: restore them from a backup, then retry"
 _AGENT = "agent"  # the role of a recipient whose notices no cap counts
 _ADD = outbox.insert()
 _ADD_RECIPIENTS = outbox_recipients.insert()
@@ -134,6 +135,7 @@ class Outbox:
     def __init__(self, conn: Connection, blobs: Blobs) -> None:
         self._conn = conn
         self._blobs = blobs
+        self.lost: list[Queued] = []  # given up by `claim_due`, without data
 
     def add(
         self, mail: Outgoing, to: Sequence[Recipient], now: datetime, *, inbox: int | None = None
@@ -172,7 +174,8 @@ class Outbox:
 
         A claim is a date: if the mailer dies while sending, the copy falls due again by itself.
         The price: it may go out twice, byte-identical and with one and the same Message-ID.
-        A mail whose bytes are missing fails with a text that says so; the others are returned.
+        A mail whose bytes are missing fails with a text that says so and is put on `lost`; the
+        others are returned.
         """
         due = self._conn.execute(_DUE, {"at": now, "most": limit})
         before = {row.id: CopyState(row.state) for row in due}
@@ -186,16 +189,16 @@ class Outbox:
                 data = bytes(row.outbox_recipients_head) + self._blobs.get(row.outbox_digest)
             except BlobMissing:
                 self._give_up(row.outbox_recipients_id, now)
+                self.lost.append(self._queued(row, b"", before))
             else:
                 claimed.append(self._queued(row, data, before))
         return claimed
 
     def _give_up(self, recipient: int, now: datetime) -> None:
         # One lost file must not keep all other mail from leaving.
-        lost = "the bytes of this mail are missing: restore them from a backup, then retry"
         row = update(outbox_recipients).where(outbox_recipients.c.id == recipient)
         state = CopyState.FAILED.value
-        self._conn.execute(row.values(state=state, due=None, code=0, text=lost, changed=now))
+        self._conn.execute(row.values(state=state, due=None, code=0, text=LOST, changed=now))
 
     def _queued(self, row: Row[Any], data: bytes, before: dict[int, CopyState]) -> Queued:
         return Queued(

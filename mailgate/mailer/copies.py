@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mailgate import crash
+from mailgate import crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.mailer.route import News
 from store.database import Database, Tx
-from store.outbox import Queued
+from store.outbox import LOST, Queued
 from store.ticket_rows import Event
 
 _PAUSED = "outbox.paused"  # "1" while `mailgate outbox pause` is in force
@@ -76,6 +76,11 @@ class Copies:
 
     def _claim(self, tx: Tx, now: datetime) -> Queued | None:
         claimed = [] if _paused(tx) else tx.outbox.claim_due(now, 1, self._lease)
+        for lost in tx.outbox.lost:
+            journal.trouble(
+                what="outbox", error=LOST, ticket=lost.ticket, outbox=lost.outbox, recipient=lost.id
+            )
+            _tell(tx, lost, Attempt(at=now, code=0, text=LOST), CopyState.FAILED)
         if claimed:
             crash.point("out.claim")
         return claimed[0] if claimed else None
@@ -91,10 +96,15 @@ def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:
     tx.outbox.record(copy.id, attempt, fate)
     if fate.state is copy.before:
         return  # still deferred: the outbox shows it, the ticket's history need not repeat it
+    _tell(tx, copy, attempt, fate.state)
+
+
+def _tell(tx: Tx, copy: Queued, attempt: Attempt, state: CopyState) -> None:
+    """Say on the ticket what became of a copy."""
     event = Event(
         at=attempt.at,
         actor="mailer",
-        kind=_KINDS[fate.state],
+        kind=_KINDS[state],
         data={
             "address": copy.address,
             "role": copy.role,

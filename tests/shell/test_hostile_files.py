@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from mailgate import journal
 from mailgate.core.decision import CopyState
 from mailgate.core.filename import clean_name
 from mailgate.core.parse import parse, parts_bytes
@@ -136,11 +137,14 @@ def test_f4_a_mail_without_its_bytes_is_not_sent(desk: Desk) -> None:
     with desk.database.reading() as tx:
         large = min(tx.outbox.list(), key=lambda row: row.id)
     desk.database.folder.path(large.digest).unlink()
+    before = journal.COUNTS["trouble", "outbox"]
     with RelaySink() as sink:
         with desk.sending(relay(sink)):
             desk.wait_for("bert@example.net", "sent")
             lost = desk.wait_for("ann@example.net", "failed")
         assert "bytes of this mail are missing" in lost.text
+        assert desk.events("undeliverable") == ["ann@example.net"]
+        assert journal.COUNTS["trouble", "outbox"] == before + 1
         assert [mail.rcpt_tos for mail in sink.mails] == [("bert@example.net",)]
         desk.database.folder.write(large.digest, raw)
         with desk.database.transaction() as tx:
