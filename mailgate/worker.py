@@ -252,7 +252,7 @@ class Worker:
         duplicate_of = _duplicate_of(tx, waiting)
         facts = tx.facts.gather(thread.keys(mail, policy), duplicate_of=duplicate_of)
         crash.point("work.thread")
-        decision = decide(mail, _delivery(waiting), facts, policy)
+        decision = decide(mail, _delivery(waiting, now), facts, policy)
         crash.point("work.rules")
         author = _author(mail, self.desk)
         cause = Cause(
@@ -333,13 +333,14 @@ def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
     return tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
 
 
-def _delivery(waiting: Waiting) -> Delivery:
+def _delivery(waiting: Waiting, now: datetime) -> Delivery:
     kind = waiting.source.partition(" ")[0]
     return Delivery(
         envelope=waiting.envelope,
         received=waiting.received,
         source=CAME_BY.get(kind, kind),
         live=waiting.live,
+        now=now,
     )
 
 

@@ -7,13 +7,17 @@ words are passed on: whoever already stood in To or CC of the mail itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mailgate.core.decision import Notice, Notify, Recipient
 from mailgate.core.people import Agent
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
+
+LATE = timedelta(hours=24)  # a confirmation of an older mail confuses more than it tells
+TOO_LATE = "too late for a confirmation"
 
 
 class Happening(StrEnum):
@@ -103,6 +107,23 @@ def tell(
         if to or left_out:
             result.append(Notify(notice=notice, to=tuple(to), left_out=tuple(left_out)))
     return tuple(result)
+
+
+def timely(
+    told: tuple[Notify, ...], received: datetime, now: datetime | None
+) -> tuple[Notify, ...]:
+    """The same notices, but nobody gets a confirmation of a mail that waited longer than `LATE`.
+
+    `now` None: it did not wait.
+    """
+    if now is None or now - received <= LATE:
+        return told
+    return tuple(_unsent(n) if n.notice is Notice.CONFIRMATION else n for n in told)
+
+
+def _unsent(notify: Notify) -> Notify:
+    late = tuple(_because(person, TOO_LATE) for person in notify.to)
+    return replace(notify, to=(), left_out=(*notify.left_out, *late))
 
 
 def _works(person: Recipient) -> bool:

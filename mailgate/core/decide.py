@@ -45,6 +45,7 @@ class Delivery:
     received: datetime
     source: str = "email"  # email | pipe | import
     live: bool = True
+    now: datetime | None = None  # when it is decided; None: at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +206,7 @@ def _new_ticket(case: _Case, links: Sequence[tuple[int, str]]) -> Decision:
         if case.quiet
         else audience.tell(Happening.OPENED, view, policy, author="", present=frozenset())
     )
-    told = _allowed(told, case.verdict)
+    told = audience.timely(_allowed(told, case.verdict), case.delivery.received, case.delivery.now)
     return Decision(
         outcome=Outcome.TICKET,
         reason=_because_new(links),

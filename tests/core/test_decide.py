@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import pytest
 
@@ -351,3 +352,24 @@ def test_the_trace_says_who_is_told_and_who_is_not() -> None:
 def test_the_trace_of_a_machines_mail_says_why_nobody_is_told() -> None:
     step = decided(mail(headers=AUTOMATIC)).trace[-1]
     assert (step.verdict, step.reason) == ("nobody", "Auto-Submitted: auto-replied")
+
+
+@pytest.mark.parametrize(
+    ("waited", "told_to_sender"), [(DAY, True), (DAY + timedelta(seconds=1), False), (None, True)]
+)
+def test_d7_who_wrote_long_ago_gets_no_confirmation(
+    waited: timedelta | None, told_to_sender: bool
+) -> None:
+    found = decided(mail(), now=None if waited is None else NOW + waited)
+    assert found.outcome is Outcome.TICKET
+    everybody = {"rita@customer.test": "confirmation", ANA.address: "agent-new"}
+    agents = {ANA.address: "agent-new"}
+    assert told(found) == (everybody if told_to_sender else agents)
+    said = [(s.verdict, s.reason) for s in found.trace if s.step == "audience"]
+    late = ("no confirmation to rita@customer.test", "too late for a confirmation")
+    assert (late in said) is not told_to_sender
+
+
+def test_d7_a_copy_of_old_words_is_passed_on() -> None:
+    given = mail(in_reply_to=(OURS,))
+    assert told(decided(given, facts(), now=NOW + 9 * DAY)) == told(decided(given, facts()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,18 @@ def test_a_disk_that_does_not_read_is_tried_again(home: House) -> None:
     home.now += RETRY_AFTER
     home.settle()
     assert outcomes(home.database, [large, small]) == ["ticket", "ticket"]
+
+
+def test_d7_a_mail_that_waited_over_a_day_is_not_confirmed(home: House) -> None:
+    old = home.deliver(raw("old"))
+    home.now += timedelta(hours=20)
+    young = home.deliver(raw("young"))
+    home.now += timedelta(hours=5)
+    home.settle()
+    assert outcomes(home.database, [old, young]) == ["ticket", "ticket"]
+    with home.database.reading() as tx:
+        mails = tx.outbox.list(limit=100)
+    sent = {inbox: sorted(m.notice for m in mails if m.inbox == inbox) for inbox in (old, young)}
+    assert sent == {old: ["agent-new"], young: ["agent-new", "confirmation"]}
+    (row,) = rows(home.database, [old])
+    assert "too late for a confirmation" in {step.reason for step in row.trace}
