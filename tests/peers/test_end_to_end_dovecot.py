@@ -99,7 +99,7 @@ def test_the_place_in_a_folder_survives_a_restart(dovecot: Dovecot, tmp_path: Pa
     assert len(dovecot.list(user, "INBOX")) == 4
 
 
-def test_i2_a_folder_made_anew_brings_only_what_is_new(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_i1_a_folder_made_anew_brings_only_what_is_new(dovecot: Dovecot, tmp_path: Path) -> None:
     user = dovecot.new_user()
     old = [mail(f"old {number}") for number in range(3)]
     dovecot.append(user, "Help", *old)

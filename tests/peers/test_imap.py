@@ -108,7 +108,7 @@ def test_many_bursts_while_idling_lose_nothing(server: Dovecot, user: str, rig: 
     assert rig.bytes_taken() == mails(*range(40))
 
 
-def test_uidvalidity_changes(
+def test_i1_uidvalidity_changes(
     server: Dovecot, user: str, rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.append(user, "Queue", *mails(*range(20)))
@@ -131,7 +131,7 @@ def test_uidvalidity_changes(
     assert [getattr(record, "fields", {})["was"] for record in told] == [old]
 
 
-def test_people_read_and_move_mail(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i2_people_read_and_move_mail(server: Dovecot, user: str, rig: Rig) -> None:
     server.append(user, "INBOX", *mails(1, 2, 3))
     server.store(user, "INBOX", 1, r"\Seen")
     server.move(user, "INBOX", 2, "Elsewhere")
@@ -160,7 +160,7 @@ def test_processed_mail_is_moved(server: Dovecot, user: str, rig: Rig, folder: s
     assert rig.bytes_taken() == mails(1, 2, 3)
 
 
-def test_what_a_crash_left_is_swept(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i3_what_a_crash_left_is_swept(server: Dovecot, user: str, rig: Rig) -> None:
     server.append(user, "INBOX", *mails(1, 2, 3))
     with rig.running(settings(server, user)):  # commits and saves the cursor, but moves nothing
         until("mail", lambda: len(rig.taken()) == 3)
@@ -199,7 +199,9 @@ def test_too_large_without_failed_is_starred_and_never_swept(
 # --- trouble -----------------------------------------------------------------------------
 
 
-def test_intake_away_moves_nothing_and_loses_nothing(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i5_intake_away_moves_nothing_and_loses_nothing(
+    server: Dovecot, user: str, rig: Rig
+) -> None:
     server.append(user, "INBOX", *mails(1, 2))
     here = settings(server, user, processed="Processed")
     rig.close()
@@ -232,7 +234,7 @@ def test_the_server_restarts(user: str, rig: Rig) -> None:
     assert rig.bytes_taken() == mails(1, 2)
 
 
-def test_commands_in_mail_are_not_commands(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i10_commands_in_mail_are_not_commands(server: Dovecot, user: str, rig: Rig) -> None:
     evil = mail(1, message_id='<x"\r\n X1 STORE 1:* +FLAGS (\\Deleted)\r\n X2 EXPUNGE@example.org>')
     server.append(user, "INBOX", mail(7), evil)
     with rig.running(settings(server, user)):
@@ -246,7 +248,7 @@ def test_commands_in_mail_are_not_commands(server: Dovecot, user: str, rig: Rig)
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls", "none"])
-def test_each_way_of_tls(server: Dovecot, user: str, rig: Rig, tls: str) -> None:
+def test_i9_each_way_of_tls(server: Dovecot, user: str, rig: Rig, tls: str) -> None:
     server.append(user, "INBOX", mail(1))
     port = server.imaps_port if tls == "implicit" else server.imap_port
     with rig.running(settings(server, user, tls=tls, port=port)):
@@ -256,7 +258,7 @@ def test_each_way_of_tls(server: Dovecot, user: str, rig: Rig, tls: str) -> None
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 @pytest.mark.parametrize("wrong", ["host", "authority"])
-def test_strangers_get_no_credentials(
+def test_i9_strangers_get_no_credentials(
     server: Dovecot, user: str, rig: Rig, tls: str, wrong: str
 ) -> None:
     port = server.imaps_port if tls == "implicit" else server.imap_port
@@ -279,7 +281,7 @@ def test_a_wrong_password_is_told_without_it(
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
-def test_a_token_opens_the_mailbox(
+def test_i11_a_token_opens_the_mailbox(
     server: Dovecot, user: str, rig: Rig, tmp_path: Path, mechanism: Any
 ) -> None:
     server.append(user, "INBOX", mail(1))
@@ -294,7 +296,7 @@ def test_a_token_opens_the_mailbox(
     assert "Bearer" not in str(rig.health)
 
 
-def test_a_rotating_refresh_token(server: Dovecot, user: str, rig: Rig, tmp_path: Path) -> None:
+def test_i11_a_rotating_refresh_token(server: Dovecot, user: str, rig: Rig, tmp_path: Path) -> None:
     server.append(user, "INBOX", mail(1))
     good = ["first"]  # only the youngest refresh token is
 
@@ -327,7 +329,7 @@ def test_a_rotating_refresh_token(server: Dovecot, user: str, rig: Rig, tmp_path
             server.append(user, "INBOX", mail(number + 1))
 
 
-def test_a_refused_token_is_not_used_again(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i11_a_refused_token_is_not_used_again(server: Dovecot, user: str, rig: Rig) -> None:
     server.append(user, "INBOX", mail(1))
     tokens = iter([token(user, key=b"of someone else")])
 
@@ -342,7 +344,7 @@ def test_a_refused_token_is_not_used_again(server: Dovecot, user: str, rig: Rig)
     assert [failure.partition(":")[0] for failure in rig.failures()] == ["LoginRefused"]
 
 
-def test_a_token_is_no_command(server: Dovecot, user: str, rig: Rig) -> None:
+def test_i11_a_token_is_no_command(server: Dovecot, user: str, rig: Rig) -> None:
     oauth = OAuthSettings(token_command=("printf", "tok\\r\\nX1 LOGOUT"))
     with rig.running(settings(server, user, oauth=oauth)):
         until("a failure", rig.failures)

@@ -40,7 +40,7 @@ FAULTS = ["nil", "no", "short", "empty", "cut", "huge", "garbage", "flood"]
 @pytest.mark.parametrize(
     ("fault", "failed"), [*((fault, "Failed") for fault in FAULTS), ("nil", None), ("cut", None)]
 )
-def test_poison_is_set_aside_and_the_rest_is_taken(
+def test_i7_poison_is_set_aside_and_the_rest_is_taken(
     server: FakeImap, rig: Rig, fault: str, failed: str | None
 ) -> None:
     server.mails = {uid: mail(uid) for uid in range(1, 11)}
@@ -66,7 +66,7 @@ def test_poison_is_set_aside_and_the_rest_is_taken(
 
 
 @pytest.mark.parametrize("fault", ["nil", "no", "short", "cut"])
-def test_a_fault_that_passes_costs_nothing(server: FakeImap, rig: Rig, fault: str) -> None:
+def test_i7_a_fault_that_passes_costs_nothing(server: FakeImap, rig: Rig, fault: str) -> None:
     server.mails = {uid: mail(uid) for uid in range(1, 4)}
     server.faults[2], server.times[2] = fault, 2
     with rig.running(settings(server, failed="Failed")):
@@ -75,7 +75,7 @@ def test_a_fault_that_passes_costs_nothing(server: FakeImap, rig: Rig, fault: st
     assert server.folders == {}
 
 
-def test_a_large_mail_comes_in_slices(server: FakeImap, rig: Rig) -> None:
+def test_i7_a_large_mail_comes_in_slices(server: FakeImap, rig: Rig) -> None:
     server.mails = {1: mail(1), 2: mail(2, body="x" * 5_000_000), 3: mail(3)}
     with rig.running(settings(server)):
         until("mail", lambda: len(rig.taken()) == 3)
@@ -83,7 +83,7 @@ def test_a_large_mail_comes_in_slices(server: FakeImap, rig: Rig) -> None:
     assert sum("BODY.PEEK[]<" in command for command in server.commands) == 5
 
 
-def test_a_server_without_partial_fetch(server: FakeImap, rig: Rig) -> None:
+def test_i7_a_server_without_partial_fetch(server: FakeImap, rig: Rig) -> None:
     server.mails = {1: mail(1, body="x" * 5_000_000), 2: mail(2)}
     server.faults[1] = "whole"
     with rig.running(settings(server, failed="Failed")):
@@ -92,7 +92,7 @@ def test_a_server_without_partial_fetch(server: FakeImap, rig: Rig) -> None:
     assert rig.bytes_taken() == [mail(2)]
 
 
-def test_an_oversized_mail_is_not_fetched(server: FakeImap, rig: Rig) -> None:
+def test_i8_an_oversized_mail_is_not_fetched(server: FakeImap, rig: Rig) -> None:
     server.mails = {1: mail(1), 2: mail(2, body="x" * 3000), 3: mail(3)}
     with rig.running(settings(server, failed="Failed", max_bytes=2000)):
         until("mail", lambda: len(rig.taken()) == 2)
@@ -101,7 +101,7 @@ def test_an_oversized_mail_is_not_fetched(server: FakeImap, rig: Rig) -> None:
     assert "UID FETCH 2 (BODY.PEEK[])" not in server.commands
 
 
-def test_an_estimated_size_is_no_fault(server: FakeImap, rig: Rig) -> None:
+def test_i7_an_estimated_size_is_no_fault(server: FakeImap, rig: Rig) -> None:
     server.mails = {1: mail(1), 2: mail(2)}
     server.sizes = {1: len(mail(1)) + 5, 2: len(mail(2)) - 5}
     with rig.running(settings(server, failed="Failed")):
@@ -110,7 +110,7 @@ def test_an_estimated_size_is_no_fault(server: FakeImap, rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("end", ["bye", "eof", "no"])
-def test_a_broken_idle_falls_back_or_reconnects(server: FakeImap, rig: Rig, end: str) -> None:
+def test_i8_a_broken_idle_falls_back_or_reconnects(server: FakeImap, rig: Rig, end: str) -> None:
     server.on_idle = end
     server.mails = {1: mail(1)}
     with rig.running(settings(server, idle_seconds=3600.0)):
@@ -124,14 +124,16 @@ def test_a_broken_idle_falls_back_or_reconnects(server: FakeImap, rig: Rig, end:
             assert server.count("IDLE") == 1
 
 
-def test_mail_told_in_the_packet_that_begins_idle(server: FakeImap, rig: Rig) -> None:
+def test_i7_mail_told_in_the_packet_that_begins_idle(server: FakeImap, rig: Rig) -> None:
     server.late = {1: mail(1)}
     with rig.running(settings(server, idle_seconds=3600.0)):
         until("mail", rig.taken)
 
 
 @pytest.mark.parametrize("word", ["UNFLAGGED", "SEARCH UID 1:1", "RFC822.SIZE", "BODY", "MOVE"])
-def test_mail_told_in_the_answer_to_another_command(server: FakeImap, rig: Rig, word: str) -> None:
+def test_i7_mail_told_in_the_answer_to_another_command(
+    server: FakeImap, rig: Rig, word: str
+) -> None:
     server.mails = {1: mail(1)}
     server.meanwhile[word] = {2: mail(2)}
     with rig.running(settings(server, processed="Done", idle_seconds=3600.0)):
@@ -140,7 +142,7 @@ def test_mail_told_in_the_answer_to_another_command(server: FakeImap, rig: Rig, 
 
 
 @pytest.mark.parametrize("fault", ["silent", "idle"])
-def test_stops_while_the_server_is_silent(server: FakeImap, rig: Rig, fault: str) -> None:
+def test_i8_stops_while_the_server_is_silent(server: FakeImap, rig: Rig, fault: str) -> None:
     server.mails = {1: mail(1)}
     server.faults[1] = fault
     with rig.running(settings(server, idle_seconds=3600.0)):
@@ -149,7 +151,7 @@ def test_stops_while_the_server_is_silent(server: FakeImap, rig: Rig, fault: str
     assert len(rig.taken()) == (fault == "idle")
 
 
-def test_intake_refuses_one_mail(server: FakeImap, rig: Rig) -> None:
+def test_i4_intake_refuses_one_mail(server: FakeImap, rig: Rig) -> None:
     server.mails = {uid: mail(uid) for uid in range(1, 6)}
     rig.refuse = "/3"
     with rig.running(settings(server, processed="Done", failed="Failed")):
@@ -159,7 +161,7 @@ def test_intake_refuses_one_mail(server: FakeImap, rig: Rig) -> None:
     assert rig.failures()[0].startswith("ValueError")
 
 
-def test_a_crash_between_commit_and_cursor(server: FakeImap, rig: Rig) -> None:
+def test_i3_a_crash_between_commit_and_cursor(server: FakeImap, rig: Rig) -> None:
     server.mails = {1: mail(1), 2: mail(2)}
 
     class Forgetful:
@@ -193,7 +195,7 @@ def test_without_idle_it_polls(server: FakeImap, rig: Rig) -> None:
     assert rig.failures() == []
 
 
-def test_a_server_that_tells_no_uidnext(server: FakeImap, rig: Rig) -> None:
+def test_i7_a_server_that_tells_no_uidnext(server: FakeImap, rig: Rig) -> None:
     server.uidnext = False
     server.mails = {5: mail(5)}
     with rig.running(settings(server)):
@@ -230,7 +232,7 @@ def test_processed_without_move(server: FakeImap, rig: Rig, capability: str) -> 
     assert sorted(server.mails) == ([] if capability else [1, 2])
 
 
-def test_a_refused_move_is_told_and_tried_again(
+def test_i3_a_refused_move_is_told_and_tried_again(
     server: FakeImap, rig: Rig, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.refused.add("MOVE")
@@ -246,7 +248,7 @@ def test_a_refused_move_is_told_and_tried_again(
     assert len(told) == 1
 
 
-def test_a_read_only_folder_is_read(server: FakeImap, rig: Rig) -> None:
+def test_i3_a_read_only_folder_is_read(server: FakeImap, rig: Rig) -> None:
     server.access = "READ-ONLY"
     server.mails = {1: mail(1)}
     with rig.running(settings(server, processed="Done", idle=False)):
@@ -273,7 +275,7 @@ def test_a_folder_that_is_missing_is_told(server: FakeImap, rig: Rig) -> None:
         ("* OK hello", "IMAP4rev1 STARTTLS AUTH=PLAIN", "STARTTLS failed"),
     ],
 )
-def test_no_credentials_without_tls(
+def test_i9_no_credentials_without_tls(
     server: FakeImap, rig: Rig, greeting: str, capability: str, word: str
 ) -> None:
     server.greeting, server.capability = greeting, capability
@@ -300,7 +302,7 @@ def context(folder: Path, name: str) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("implicit", [True, False])
-def test_a_certificate_that_vouches_for_itself(
+def test_i9_a_certificate_that_vouches_for_itself(
     server: FakeImap, rig: Rig, certificates: Path, implicit: bool
 ) -> None:
     server.tls, server.implicit = context(certificates, "self"), implicit
@@ -314,7 +316,7 @@ def test_a_certificate_that_vouches_for_itself(
 
 
 @pytest.mark.parametrize("injected", [b"", b"* CAPABILITY IMAP4rev1 LOGINDISABLED\r\n"])
-def test_nothing_said_in_clear_counts_under_tls(
+def test_i9_nothing_said_in_clear_counts_under_tls(
     server: FakeImap, rig: Rig, certificates: Path, injected: bytes
 ) -> None:
     server.tls, server.injected = context(certificates, "server"), injected
@@ -331,14 +333,14 @@ def test_nothing_said_in_clear_counts_under_tls(
         assert server.count("CREDENTIALS") == 0
 
 
-def test_preauth_is_refused_without_tls_too(server: FakeImap, rig: Rig) -> None:
+def test_i9_preauth_is_refused_without_tls_too(server: FakeImap, rig: Rig) -> None:
     server.greeting = "* PREAUTH hello"
     with rig.running(settings(server)):
         until("a failure", rig.failures)
     assert "PREAUTH" in rig.failures()[0]
 
 
-def test_logindisabled_is_respected(server: FakeImap, rig: Rig) -> None:
+def test_i9_logindisabled_is_respected(server: FakeImap, rig: Rig) -> None:
     server.capability = "IMAP4rev1 LOGINDISABLED"
     with rig.running(settings(server)):
         until("a failure", rig.failures)
@@ -348,6 +350,6 @@ def test_logindisabled_is_respected(server: FakeImap, rig: Rig) -> None:
 
 @pytest.mark.parametrize("field", ["username", "password", "folder", "processed", "failed"])
 @pytest.mark.parametrize("end", ["\r\nX STORE 1:* +FLAGS (\\Deleted)", "\n", "\0"])
-def test_settings_are_no_commands(field: str, end: str) -> None:
+def test_i10_settings_are_no_commands(field: str, end: str) -> None:
     with pytest.raises(ValueError, match=f"{field} must not contain"):
         quick(port=1, **{field: f"x{end}"})

@@ -71,7 +71,7 @@ def test_a_token_is_kept_until_a_minute_before_its_end(
     assert len(endpoint.forms) == requests
 
 
-def test_a_refused_token_is_forgotten(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_a_refused_token_is_forgotten(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     source = TokenSource(refreshing(endpoint, tmp_path))
     source.token()
     source.forget()
@@ -79,7 +79,7 @@ def test_a_refused_token_is_forgotten(endpoint: TokenEndpoint, tmp_path: Path) -
     assert len(endpoint.forms) == 2
 
 
-def test_a_rotated_token_is_stored_and_used(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_a_rotated_token_is_stored_and_used(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     numbers = count(1)
     endpoint.answer = lambda _form: good(0, refresh_token=f"hush-{next(numbers)}")
     settings = refreshing(endpoint, tmp_path)
@@ -95,7 +95,7 @@ def test_a_rotated_token_is_stored_and_used(endpoint: TokenEndpoint, tmp_path: P
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
-def test_a_newly_configured_token_beats_the_stored_one(
+def test_i11_a_newly_configured_token_beats_the_stored_one(
     endpoint: TokenEndpoint, tmp_path: Path
 ) -> None:
     endpoint.answer = lambda _form: good(0, refresh_token="hush-rotated")
@@ -104,7 +104,7 @@ def test_a_newly_configured_token_beats_the_stored_one(
     assert endpoint.forms[-1]["refresh_token"] == "hush-renewed"
 
 
-def test_no_access_token_where_the_rotated_one_cannot_be_stored(
+def test_i11_no_access_token_where_the_rotated_one_cannot_be_stored(
     endpoint: TokenEndpoint, tmp_path: Path
 ) -> None:
     endpoint.answer = lambda _form: good(refresh_token="hush-1")
@@ -115,7 +115,7 @@ def test_no_access_token_where_the_rotated_one_cannot_be_stored(
     assert "hush" not in str(caught.value)
 
 
-def test_a_broken_token_file_is_not_believed(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_a_broken_token_file_is_not_believed(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     file = tmp_path / "token.json"
     file.write_bytes(b"\xff{")
     TokenSource(refreshing(endpoint, tmp_path, token_file=file)).token()
@@ -137,7 +137,7 @@ def test_a_broken_token_file_is_not_believed(endpoint: TokenEndpoint, tmp_path: 
         ((307, {}), "refused"),
     ],
 )
-def test_refusals_are_clear_and_keep_secrets(
+def test_i11_refusals_are_clear_and_keep_secrets(
     endpoint: TokenEndpoint, tmp_path: Path, answer: Answer, code: str
 ) -> None:
     endpoint.answer = lambda _form: answer
@@ -148,19 +148,19 @@ def test_refusals_are_clear_and_keep_secrets(
     assert len(endpoint.forms) == 1, "neither repeated nor redirected"
 
 
-def test_an_endpoint_that_hangs(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_an_endpoint_that_hangs(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     endpoint.hang.clear()
     with pytest.raises(OAuthError, match="unreachable"):
         TokenSource(refreshing(endpoint, tmp_path, timeout=0.2)).token()
 
 
-def test_an_endpoint_that_is_not_there(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_an_endpoint_that_is_not_there(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     settings = refreshing(endpoint, tmp_path, token_url=f"http://127.0.0.1:{free_port()}/")
     with pytest.raises(OAuthError, match=r"unreachable.*refused"):
         TokenSource(settings).token()
 
 
-def test_recovers_after_a_failure(endpoint: TokenEndpoint, tmp_path: Path) -> None:
+def test_i11_recovers_after_a_failure(endpoint: TokenEndpoint, tmp_path: Path) -> None:
     source = TokenSource(refreshing(endpoint, tmp_path))
     endpoint.answer = lambda _form: (503, b"")
     with pytest.raises(OAuthError):
@@ -179,7 +179,7 @@ def test_recovers_after_a_failure(endpoint: TokenEndpoint, tmp_path: Path) -> No
         (("/nonexistent/token-helper",), "No such file"),
     ],
 )
-def test_a_token_command_that_fails(command: tuple[str, ...], said: str) -> None:
+def test_i11_a_token_command_that_fails(command: tuple[str, ...], said: str) -> None:
     settings = OAuthSettings(token_command=command, timeout=0.5)
     with pytest.raises(OAuthError, match=said) as caught:
         TokenSource(settings).token()
