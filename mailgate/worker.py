@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import CancelledError, Future
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -187,8 +186,8 @@ class Worker:
             return _Read(waiting=job.waiting, mail=mail, parts=parts, left_behind=left_behind)
         except Unavailable:
             raise
-        except (CancelledError, BrokenProcessPool) as error:
-            # The parse processes went away under it; that says nothing about this mail.
+        except CancelledError as error:
+            # The pool was closed under it; that says nothing about this mail.
             journal.trouble(what="parsers", error=error, inbox=job.waiting.id)
             self._give_back(job.waiting)
         except Exception as error:
@@ -301,8 +300,10 @@ class Worker:
         if waiting.attempts >= MAX_ATTEMPTS:
             self._set_aside(waiting, f"{MAX_ATTEMPTS} attempts failed: {type(error).__name__}")
             return
+        # Apart from each other: a mail that kills the parsers must not take its neighbours along.
+        apart = timedelta(seconds=waiting.id % 5)
         with self.database.transaction() as tx:
-            tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts)
+            tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts + apart)
 
     def _set_aside(self, waiting: Waiting, reason: str) -> None:
         try:

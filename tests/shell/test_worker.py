@@ -381,8 +381,9 @@ def test_an_agents_address_that_proved_nothing_escaped_the_caps_for_outsiders(ho
     )
     home.deliver(raw("first", "ana@example.org"))
     home.settle()
-    home.deliver(raw("again", "ana@example.org", answers="first"))
-    home.settle()
+    for name in ("again", "again-and-again"):
+        home.deliver(raw(name, "ana@example.org", answers="first"))
+        home.settle()
     with home.database.reading() as tx:
         withheld = [e.data for e in tx.tickets.events(1001) if e.kind == "withheld"]
     assert [(d["notice"], d["to"]) for d in withheld] == [("status", "ana@example.org")]
