@@ -88,7 +88,7 @@ class BlobFolder:
 
     def _sync_folder(self, folder: Path) -> None:
         if self._synced:
-            _sync_folder(folder)
+            sync_folder(folder)
 
     def aged(self, before: float) -> list[Path]:
         """Files last written or used before that Unix time."""
@@ -184,7 +184,8 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on stable storage."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 
 from mailgate import crash, journal
-from mailgate.cli import TEMPFAIL, mails, operate, outboxes, quarantines, tickets
+from mailgate.cli import TEMPFAIL, keeping, mails, operate, outboxes, quarantines, tickets
 from mailgate.cli.house import STATE, Failure, printable
 from mailgate.config import ConfigError
 from store.database import Unavailable, WeakDurability, WrongSchema
@@ -30,6 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 operate.register(app)
+keeping.register(app)
 mails.register(app)
 app.add_typer(tickets.app, name="ticket")
 app.add_typer(outboxes.app, name="outbox")
