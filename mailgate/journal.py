@@ -28,8 +28,9 @@ Field = str | int | float | bool | None
 def _clean(value: Field) -> Field:
     if not isinstance(value, str):
         return value
-    cut = value if len(value) <= _MAX else value[: _MAX - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    # Cut again once it is escaped: a character that cannot be printed takes up to ten.
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[: _MAX + 1])
+    return safe if len(safe) <= _MAX else safe[: _MAX - 1] + "…"
 
 
 def emit(level: int, event: str, label: str = "", **fields: Field) -> None:
