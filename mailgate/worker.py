@@ -300,10 +300,8 @@ class Worker:
         if waiting.attempts >= MAX_ATTEMPTS:
             self._set_aside(waiting, f"{MAX_ATTEMPTS} attempts failed: {type(error).__name__}")
             return
-        # Apart from each other: a mail that kills the parsers must not take its neighbours along.
-        apart = timedelta(seconds=waiting.id % 5)
         with self.database.transaction() as tx:
-            tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts + apart)
+            tx.inbox.release([waiting.id], self.clock() + RETRY_AFTER * waiting.attempts)
 
     def _set_aside(self, waiting: Waiting, reason: str) -> None:
         try:
