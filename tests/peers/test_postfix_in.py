@@ -39,7 +39,7 @@ class Relay:
 
 
 def fail(_mail: Inbound) -> Future[int]:
-    raise OSError(28, "No space left on device")
+    raise OSError(5, "Input/output error")
 
 
 @pytest.fixture(scope="module", params=list(Wire))
