@@ -28,6 +28,8 @@ def test_the_demo_stays_up_takes_the_mail_it_tells_of_and_ends_with_0_on_ctrl_c(
         stderr=theirs,
         cwd=ROOT,
         start_new_session=True,
+        # A shell starts what runs in its background with SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as demo:
         os.close(theirs)
         seen = ""
