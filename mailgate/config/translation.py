@@ -31,6 +31,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "model_type": ("is not a table", "write it as a [table] of its own"),
     "date_type": ("is not a date", "write one like 2026-12-25"),
     "date_from_datetime_parsing": ("is not a date", "write one like 2026-12-25"),
+    "date_from_datetime_inexact": ("is not a date", "write one like 2026-12-25"),
+    "date_parsing": ("is not a date", "write one like 2026-12-25"),
 }
 
 
