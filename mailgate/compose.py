@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from mailgate import journal
-from mailgate.core.decision import Notice, Outgoing, Recipient
+from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Outgoing, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
@@ -35,9 +35,6 @@ MAX_REFERENCES = 20
 MAX_MESSAGE = 150_000  # characters of a message; escaped, they still fit render's cap
 MAX_PAGE = 500_000  # characters of its HTML; above that the text is shown instead
 
-# A person's words: a machine only carries them (RFC 3834, section 5 speaks of the others).
-HUMAN = frozenset({Notice.ANSWER, Notice.COPY})
-TO_AGENTS = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 _WITH_MESSAGE = HUMAN | TO_AGENTS
 
 _RE = re.compile(r"\s*(?:re|aw|sv|vs|antw|rif|rép|res|odp)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)

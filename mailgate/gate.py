@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from store.database import Tx
-
-# Notices that carry a person's words: a cap on them would keep a customer from an answer.
-HUMAN: frozenset[Notice] = frozenset({Notice.ANSWER, Notice.COPY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

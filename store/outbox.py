@@ -24,6 +24,7 @@ from store.schema import outbox, outbox_recipients
 
 # Built once: store/dialects.py says why. Parameters have names that no column has.
 _R = outbox_recipients.c
+PAUSED = "outbox.paused"  # the setting that is "1" while nothing may leave
 LOST = "the bytes of this mail are missing: restore them from a backup, then retry"
 _AGENT = "agent"  # the role of a recipient whose notices no cap counts
 _ADD = outbox.insert()

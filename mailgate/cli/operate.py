@@ -22,7 +22,6 @@ from mailgate.cli.house import (
     print_table,
     printable,
 )
-from mailgate.cli.outboxes import PAUSED
 from mailgate.config import Config, ConfigError, Problem, find, starter, warnings
 from mailgate.core import rules
 from mailgate.core.decision import Notice
@@ -33,6 +32,7 @@ from mailgate.ops import demo as demonstration
 from mailgate.parsing import Parsers
 from mailgate.render import SAMPLES, Renderer
 from store.migrations import HEAD
+from store.outbox import PAUSED
 
 FOLDER = typer.Argument(
     ..., metavar="DIR", help="A folder for config.toml, rules.yaml, and later the data."

@@ -9,10 +9,10 @@ import typer
 from mailgate.cli import shapes
 from mailgate.cli.fields import LIMIT, row_number
 from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, printable
+from store.outbox import PAUSED
 
 app = typer.Typer(help="See, retry, cancel or pause outgoing mail.", no_args_is_help=True)
 
-PAUSED = "outbox.paused"
 IDS = typer.Argument(
     None, metavar="ID...", parser=row_number, help="Outbox ids, as `outbox list` shows them."
 )

@@ -10,6 +10,7 @@ from mailgate.core import addressed, audience, authorise, identify, rules, scree
 from mailgate.core.audience import Happening
 from mailgate.core.consequences import after, changes, legal, without
 from mailgate.core.decision import (
+    TO_AGENTS,
     AddParticipant,
     AppendMessage,
     Decision,
@@ -34,7 +35,6 @@ from mailgate.core.ticket import MessageKind, TicketView
 
 NO_SUBJECT = "(no subject)"
 NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notice"
-TO_AGENTS = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,13 @@ class Notice(StrEnum):
     AGENT_MESSAGE = "agent-message"
 
 
+# A person's words, which a machine only carries on: never capped, never marked as automatic.
+HUMAN: frozenset[Notice] = frozenset({Notice.ANSWER, Notice.COPY})
+TO_AGENTS: frozenset[Notice] = frozenset(
+    {Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE}
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One line of a trace: what was looked at, what came of it, and why."""

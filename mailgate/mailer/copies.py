@@ -10,10 +10,8 @@ from mailgate import crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.mailer.route import News
 from store.database import Database, Tx
-from store.outbox import LOST, Queued
+from store.outbox import LOST, PAUSED, Queued
 from store.ticket_rows import Event
-
-_PAUSED = "outbox.paused"  # "1" while `mailgate outbox pause` is in force
 
 _KINDS: Mapping[CopyState, str] = {
     CopyState.SENT: "sent",
@@ -87,7 +85,7 @@ class Copies:
 
 
 def _paused(tx: Tx) -> bool:
-    return tx.setting(_PAUSED) == "1"
+    return tx.setting(PAUSED) == "1"
 
 
 def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:

@@ -24,9 +24,9 @@ from store.backup import Snapshot, copy_database, disown_copies, sqlite_file
 from store.blobs import BlobFolder, sync_folder
 from store.database import Database
 from store.migrations import HEAD
+from store.outbox import PAUSED
 
 VERSION = 1  # of the layout of a backup
-PAUSED = "outbox.paused"  # setting: "1" while nothing leaves
 MANIFEST = "manifest.json"
 DATABASE = "mailgate.db"
 

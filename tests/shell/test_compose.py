@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from mailgate.compose import HUMAN, MAX_REFERENCES, TO_AGENTS, NoticeContext, compose, variables
-from mailgate.core.decision import Notice, Recipient
+from mailgate.compose import MAX_REFERENCES, NoticeContext, compose, variables
+from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.render import SAMPLES

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mailgate.compose import HUMAN, NoticeContext, compose
-from mailgate.core.decision import Notice
+from mailgate.compose import NoticeContext, compose
+from mailgate.core.decision import HUMAN, Notice
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
 from mailgate.render import SAMPLES, Markup
