@@ -20,8 +20,8 @@ from mailgate.apply import Cause, Desk, apply
 from mailgate.core import thread
 from mailgate.core.decide import Delivery, decide, quarantine
 from mailgate.core.decision import AppendMessage, Decision, Outcome
+from mailgate.core.identify import identify
 from mailgate.core.mail import Attachment, ParsedMail
-from mailgate.core.people import Author
 from mailgate.core.ticket import MessageKind
 from mailgate.parsing import Parsers, parts_of
 from mailgate.wire import Part
@@ -253,7 +253,7 @@ class Worker:
         crash.point("work.thread")
         decision = decide(mail, _delivery(waiting, now), facts, policy)
         crash.point("work.rules")
-        author = _author(mail, self.desk)
+        author = identify(mail, waiting.envelope, policy)
         cause = Cause(
             now=now if waiting.live else waiting.received,
             actor=author.address or "unknown sender",
@@ -341,13 +341,6 @@ def _delivery(waiting: Waiting, now: datetime) -> Delivery:
         live=waiting.live,
         now=now,
     )
-
-
-def _author(mail: ParsedMail, desk: Desk) -> Author:
-    if mail.sender is None:
-        return Author(address="")
-    agent = desk.policy.agent_for(mail.sender.addr)
-    return Author(address=mail.sender.addr, name=mail.sender.name, agent=agent)
 
 
 def _spoken_by_agent(decision: Decision) -> bool:
