@@ -84,6 +84,7 @@ class MailboxSection(Section):
     queue: Text = "support"
     aliases: tuple[MailAddress, ...] = ()
     language: Language | None = None  # [helpdesk].language by default
+    reopen_days: Count | None = None  # of its queue; [tickets].reopen_days by default
 
 
 class AgentSection(Section):
@@ -104,11 +105,22 @@ class WebSection(Section):
 
 
 class TrustSection(Section):
-    """[trust]: what an agent's mail must prove."""
+    """[trust]: whose word about a sender counts, what an agent's mail must prove, reply addresses.
+
+    `mailgate trust learn` finds out `authserv_id`, `hops` and `below`.
+    """
 
     authserv_id: Line = ""
+    hops: Positive = 1  # Received headers that our own servers write
+    below: StrictBool = False  # our server writes its result below its own Received header
     require: Literal["auto", "strict"] = "auto"
+    verify: StrictBool = False  # check SPF, DKIM and DMARC ourselves for peers not trusted
     reply_domain: Domain | None = None
+    # "auto": for mailboxes that only listeners of ours receive for
+    plus_addressing: Literal["auto", "yes", "no"] = "auto"
+    agent_token_days: Positive = 30
+    customer_token_days: Positive = 365
+    challenge_hours: Positive = 24
 
 
 class AgentsSection(Section):
@@ -133,6 +145,9 @@ class LimitsSection(Section):
     parse_seconds: Positive = 5
     parse_memory: Size = 512 << 20  # octets
     max_cc: Count = 10  # CC addresses taken over from one mail
+    flood_mails: Count = 50  # new tickets of one sender within flood_minutes; 0: never a flood
+    flood_domain_mails: Count = 300  # of one domain
+    flood_minutes: Positive = 10
 
 
 class RetentionSection(Section):

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from mailgate.config.models import Config
 from mailgate.core.people import Agent, Mailbox
-from mailgate.core.policy import Policy, Rule
+from mailgate.core.policy import Policy, Rule, Trust
 from mailgate.core.ticket import LifeCycle
 
 
@@ -32,9 +32,46 @@ def policy(
         categories=tickets.categories,
         reopen_within=timedelta(days=tickets.reopen_days),
         autoclose_after=timedelta(days=tickets.autoclose_days),
+        reopen_by_queue={
+            box.queue: timedelta(days=box.reopen_days)
+            for box in config.mailbox
+            if box.reopen_days is not None
+        },
         max_cc=config.limits.max_cc,
+        trust=_trust(config),
+        flood_mails=config.limits.flood_mails,
+        flood_domain_mails=config.limits.flood_domain_mails,
+        flood_minutes=config.limits.flood_minutes,
         rules=rules,
     )
+
+
+def _trust(config: Config) -> Trust:
+    trust = config.trust
+    return Trust(
+        authserv_id=trust.authserv_id.strip().lower(),
+        hops=trust.hops,
+        below=trust.below,
+        require=trust.require,
+        verify=trust.verify,
+        trusted=tuple(network for section in config.smtp for network in section.trusted),
+        reply_domain=trust.reply_domain or "",
+        plus=frozenset(box.address.lower() for box in config.mailbox if _plus(config)),
+        agent_days=trust.agent_token_days,
+        customer_days=trust.customer_token_days,
+        challenge_hours=trust.challenge_hours,
+    )
+
+
+def _plus(config: Config) -> bool:
+    """Whether `support+tag@` reaches us as `support@` does.
+
+    A server that knows no subaddressing (RFC 5233) would refuse every answer, so it is only taken
+    for granted where a listener of our own is all there is.
+    """
+    if config.trust.plus_addressing != "auto":
+        return config.trust.plus_addressing == "yes"
+    return bool(config.smtp) and not config.imap
 
 
 def _mailboxes(config: Config) -> tuple[Mailbox, ...]:

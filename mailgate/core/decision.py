@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from mailgate.core.mail import Address, DeliveryReport
 from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.core.token import Key
 
 
 class Outcome(StrEnum):
@@ -41,12 +42,24 @@ class Notice(StrEnum):
     AGENT_NEW = "agent-new"
     AGENT_ASSIGNED = "agent-assigned"
     AGENT_MESSAGE = "agent-message"
+    AGENT_HELD = "agent-held"  # a mail waits for an agent's approval
+    AGENT_BOUNCE = "agent-bounce"  # a mail of the ticket did not reach somebody
+    CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
+    ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
 
 
 # A person's words, which a machine only carries on: never capped, never marked as automatic.
 HUMAN: frozenset[Notice] = frozenset({Notice.ANSWER, Notice.COPY})
 TO_AGENTS: frozenset[Notice] = frozenset(
-    {Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE}
+    {
+        Notice.AGENT_NEW,
+        Notice.AGENT_ASSIGNED,
+        Notice.AGENT_MESSAGE,
+        Notice.AGENT_HELD,
+        Notice.AGENT_BOUNCE,
+        Notice.CHALLENGE,
+        Notice.ALERT,
+    }
 )
 
 
@@ -68,6 +81,9 @@ class Keys:
     reported_id: str = ""  # of a DSN: the mail it is about
     numbers: tuple[int, ...] = ()  # ticket numbers in the subject
     sender: str = ""
+    tickets: tuple[int, ...] = ()  # named by tokens in addresses and ids, not yet believed
+    held: int | None = None  # the held mail that a release address names, not yet believed
+    copy: int | None = None  # the copy that a return path names, not yet believed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +93,44 @@ class SentMail:
     outbox: int
     ticket: int
     notice: str
-    recipients: tuple[str, ...]  # who was sent it; holding its id is a proof only for them
+    recipients: tuple[str, ...]  # who was sent it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentCopy:
+    """One recipient's copy of a mail of ours, found by its return path."""
+
+    outbox: int
+    recipient: int  # id of the recipient's row
+    ticket: int | None
+    address: str
+    role: str
+    notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldMail:
+    """A mail that waits for approval."""
+
+    id: int
+    ticket: int
+    message: int
+    inbox: int
+    author: str  # the address in its From
+    owner: str  # the registered address that may release it by mail; "" agents of the queue
+    why: str
+    created: datetime
+    expires: datetime
+    state: str = "waiting"  # waiting | released | dropped | expired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flood:
+    """How much one sender, and one domain, wrote lately that became tickets of its own."""
+
+    of_sender: int = 0
+    of_domain: int = 0
+    ticket: int | None = None  # the flood ticket they are gathered on, if there is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +141,17 @@ class Facts:
     sent: Mapping[str, SentMail] = field(default_factory=dict)  # by Message-ID
     seen: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # Message-ID -> tickets
     tickets: Mapping[int, TicketView] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)  # ticket -> the one it lives on in
     sender_language: str = ""  # stored for the sender, "" unknown
+    sender_proven: bool = False  # an earlier mail of the sender carried a proof
+    sender_paused: bool = False  # nothing is sent there any more: it bounced
+    keys: tuple[Key, ...] = field(default=(), repr=False)  # that tokens are sealed with
+    # (ticket, address in lower case) -> generation of the tokens that are still good; else 0
+    generations: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    held: HeldMail | None = None
+    copy: SentCopy | None = None
+    flood: Flood = Flood()
+    challenges: int = 0  # to the sender, in the last seven days
 
 
 # --- effects -----------------------------------------------------------------------------
@@ -154,6 +217,49 @@ class RecordBounce:
 
     outbox: int
     reports: tuple[DeliveryReport, ...]
+    recipient: int | None = None  # the row of the one copy it is about, where that is known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Store the mail on the target for agents' eyes; it has no effect until it is released."""
+
+    author: Address | None
+    why: str
+    owner: str  # the registered address that may release it by mail; "" agents of the queue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A held mail becomes a message of this kind, once."""
+
+    held: int
+    kind: MessageKind
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevokeTokens:
+    """Whatever tokens this address holds for the target prove nothing from now on."""
+
+    address: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merge:
+    """The target lives on in another ticket, with its messages, ids and reply addresses."""
+
+    into: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prove:
+    """Note that this address wrote with a proof; a paused one is written to again."""
+
+    address: str
+    proven: bool  # False: it wrote, that is all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +279,7 @@ class Notify:
     to: tuple[Recipient, ...]
     left_out: tuple[Recipient, ...] = ()  # who would have got it, and why not
     note: str = ""  # a word of ours to agents, e.g. why nothing was sent
+    proven: bool = False  # the sender is proven: an automatic notice may go to more people
 
 
 Effect = (
@@ -183,6 +290,11 @@ Effect = (
     | AddTag
     | LinkTicket
     | RecordBounce
+    | Hold
+    | Release
+    | RevokeTokens
+    | Merge
+    | Prove
     | Notify
 )
 
@@ -215,16 +327,26 @@ class Outgoing:
     """A composed mail: its bytes and Message-ID are fixed before the first attempt, for ever.
 
     The bytes that go to a recipient are `heads[address] + raw`: the head carries what only that
-    recipient may see (To, Reply-To), `raw` the rest of the header and the body. CRLF throughout.
+    recipient may see (To, Reply-To, Message-ID, References), `raw` the rest of the header and the body. CRLF throughout.
     """
 
     notice: Notice
-    ticket: int
-    message_id: str
-    mail_from: str  # envelope sender; "" for the null sender
+    ticket: int | None
+    message_id: str  # of the first recipient's copy
+    mail_from: str  # envelope sender where a copy has none of its own; "" for the null sender
     raw: bytes
     heads: Mapping[str, bytes]
     automatic: bool
+    copies: Mapping[str, OutgoingCopy] = field(default_factory=dict)  # by address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutgoingCopy:
+    """What is one recipient's alone."""
+
+    message_id: str
+    mail_from: str  # the return path; a bounce to it names this copy
+    number: int | None = None  # the number in the return path's token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

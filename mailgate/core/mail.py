@@ -116,6 +116,9 @@ class ParsedMail:
     reports: tuple[DeliveryReport, ...] = ()  # of a DSN
     reported_id: str = ""  # Message-ID of the mail a DSN is about, "" unknown
     top_type: str = "text/plain"  # content type of the whole mail
+    # Trace headers in the order they stand in, topmost first: (lower-case name, unfolded value)
+    # of Received, Authentication-Results, Delivered-To, X-Original-To and Return-Path.
+    trail: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()
 
     def header(self, name: str) -> str:

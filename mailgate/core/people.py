@@ -38,6 +38,15 @@ class Mailbox:
     language: str = "en"
 
 
+class Stamp(StrEnum):
+    """What our own mail server says of the From address (RFC 8601), or what we found ourselves."""
+
+    ALIGNED = "aligned"  # DMARC passed, or a DKIM signature of the From domain is good
+    FAILED = "failed"  # DMARC failed: the domain says that this is not from it
+    NONE = "none"  # looked at, and neither
+    ABSENT = "absent"  # nobody whom we trust looked
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
     """Who wrote a mail, as far as it is known, and what speaks for it."""
@@ -45,4 +54,6 @@ class Author:
     address: str  # "" when the mail has no single author
     name: str = ""
     agent: Agent | None = None
-    proofs: tuple[str, ...] = ()  # e.g. ("login",); From alone is no proof
+    proofs: tuple[str, ...] = ()  # of "login", "aligned"; From alone is no proof
+    stamp: Stamp = Stamp.ABSENT
+    stamp_reason: str = ""  # one sentence for `explain`

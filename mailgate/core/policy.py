@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 
 from mailgate.core.mail import Kind
 from mailgate.core.people import Agent, Mailbox
@@ -53,6 +54,25 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """[trust]: whose word counts, what an agent's mail must prove, how our addresses are made."""
+
+    authserv_id: str = ""  # whose Authentication-Results count; "" nobody's
+    hops: int = 1  # Received headers that our own servers write; what stands below is a stranger's
+    below: bool = False  # our server writes its result below its own Received header
+    require: str = "auto"  # auto | strict
+    verify: bool = False  # check SPF, DKIM and DMARC ourselves for peers that are not trusted
+    trusted: tuple[IPv4Network | IPv6Network, ...] = ()  # peers that are servers of ours
+    reply_domain: str = ""  # reply addresses live there; "" the mailbox's own domain
+    plus: frozenset[str] = frozenset()  # mailboxes (addresses) that receive mail for +tags
+    agent_days: int = 30  # how long an agent's token is a proof
+    customer_days: int = 365
+    date_days: int = 5  # an older Date makes an agent's mail a possible replay
+    challenge_hours: int = 24
+    challenges_week: int = 3  # of one agent, before the leads are told what is missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a decision may know of the configuration."""
 
@@ -72,7 +92,12 @@ class Policy:
     categories: tuple[str, ...] = ()
     reopen_within: timedelta = timedelta(days=14)
     autoclose_after: timedelta = timedelta(0)  # resolved -> closed; 0 is never
+    reopen_by_queue: Mapping[str, timedelta] = field(default_factory=dict)
     max_cc: int = 10  # CC addresses taken over from one mail
+    trust: Trust = field(default_factory=Trust)
+    flood_mails: int = 50  # new tickets of one sender within `flood_minutes` are a flood; 0 never
+    flood_domain_mails: int = 300  # of one domain
+    flood_minutes: int = 10
     rules: tuple[Rule, ...] = ()
 
     def mailbox_for(self, address: str) -> Mailbox | None:
@@ -101,7 +126,13 @@ class Policy:
 
     def own(self, address: str) -> bool:
         """Whether mail to `address` comes back to us: never a requester, never written to."""
-        return self.mailbox_for(address) is not None
+        domain = address.lower().rpartition("@")[2]
+        at_replies = bool(self.trust.reply_domain) and domain == self.trust.reply_domain
+        return at_replies or self.mailbox_for(address) is not None
+
+    def reopens_within(self, queue: str) -> timedelta:
+        """How long after its closing an answer opens a ticket of this queue again."""
+        return self.reopen_by_queue.get(queue, self.reopen_within)
 
 
 # Kinds that must never be answered by a machine (RFC 3834, section 2).
