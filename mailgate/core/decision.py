@@ -327,7 +327,8 @@ class Outgoing:
     """A composed mail: its bytes and Message-ID are fixed before the first attempt, for ever.
 
     The bytes that go to a recipient are `heads[address] + raw`: the head carries what only that
-    recipient may see (To, Reply-To, Message-ID, References), `raw` the rest of the header and the body. CRLF throughout.
+    recipient may see (To, Reply-To, Message-ID, References), `raw` the rest of the header and the
+    body. CRLF throughout.
     """
 
     notice: Notice

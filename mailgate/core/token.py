@@ -42,11 +42,10 @@ _SHORT = 47  # characters of a token without nonce
 _LONG = 56  # with one
 _IN_ADDRESS = re.compile(rf"^([^+@]*)\+([a-z2-7]{{{_SHORT}}})@", re.IGNORECASE)
 _IN_ID = re.compile(rf"^<mg\.([a-z2-7]{{{_LONG}}})@", re.IGNORECASE)
-_ANYWHERE = re.compile(
-    rf"(?<![a-z0-9])(?:\+[a-z2-7]{{{_SHORT}}}(?=@)|mg\.[a-z2-7]{{{_LONG}}}(?=@))", re.IGNORECASE
+# Anywhere in a text: an address may be cut at its "+" or wrapped, and show the token alone.
+_RUN = re.compile(
+    rf"(?<![a-z0-9])(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])", re.IGNORECASE
 )
-# An address that was cut at the "+" or wrapped by a client may still show the token alone.
-_BARE = re.compile(rf"(?<![a-z0-9])(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])")
 
 
 class Purpose(IntEnum):
@@ -142,17 +141,22 @@ def fault(sealed: Sealed, keys: tuple[Key, ...], now: datetime) -> str:
     ever judged.
     """
     token = sealed.token
-    key = next((k for k in keys if k.id == token.key), None)
-    payload = _payload(token)
-    mac = _encode(payload + _mac(payload, key or _NO_KEY))
-    genuine = hmac.compare_digest(mac, sealed.text)
-    if key is None or not genuine:
+    key = _genuine(sealed, keys)
+    if key is None:
         return "it is not one of ours"
     if key.valid_until is not None and now > key.valid_until:
         return "its key has been withdrawn"
     if now.date() > token.last_day:
         return "it has expired"
     return ""
+
+
+def _genuine(sealed: Sealed, keys: tuple[Key, ...]) -> Key | None:
+    """The key it was sealed with, if it was sealed with one of these."""
+    key = next((k for k in keys if k.id == sealed.token.key), None)
+    payload = _payload(sealed.token)
+    mac = _encode(payload + _mac(payload, key or _NO_KEY))
+    return key if hmac.compare_digest(mac, sealed.text) else None
 
 
 def in_address(address: str) -> Sealed | None:
@@ -180,9 +184,17 @@ def address(text: str, mailbox: str, domain: str) -> str:
     return f"{written}@{domain}" if len(written.encode()) <= LOCAL_PART_MAX else ""
 
 
-def scrubbed(text: str) -> str:
-    """The text without any token in it, for other people's copies and for logs."""
-    return _BARE.sub("…", _ANYWHERE.sub(lambda m: "mg" if m[0][0] in "mM" else "", text))
+def scrubbed(text: str, keys: tuple[Key, ...]) -> str:
+    """The text without any token of ours in it, for other people's copies.
+
+    What only looks like one (a Tor address has 56 such letters, too) stays.
+    """
+
+    def judge(found: re.Match[str]) -> str:
+        sealed = open_(found[0])
+        return "…" if sealed and _genuine(sealed, keys) else found[0]
+
+    return _RUN.sub(judge, text)
 
 
 def valid_through(now: datetime, days: int) -> date:
