@@ -86,7 +86,7 @@ _TOKEN = re.compile(
 _Token = tuple[str, str]  # kind, text
 
 
-def _comment(value: str, at: int) -> int:
+def comment_end(value: str, at: int) -> int:
     """Where the comment that opens at `at` ends, or -1; comments nest (RFC 5322, 3.2.2)."""
     depth, escaped = 0, False
     for index in range(at, len(value)):
@@ -114,7 +114,7 @@ def _tokens(value: str) -> tuple[list[_Token], set[str]]:
             return out, problems | {"unreadable"}
         kind, text, at = match.lastgroup, match[0], match.end()
         if text == "(":
-            end = _comment(value, match.start())
+            end = comment_end(value, match.start())
             if end < 0:
                 return out, problems | {"unclosed"}
             kind, text, at = "comment", value[match.start() + 1 : end - 1], end

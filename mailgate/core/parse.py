@@ -39,6 +39,9 @@ from mailgate.core.header import (
 from mailgate.core.mail import Address, Attachment, ParsedMail
 
 _ADDRESS_HEADERS = ("from", "reply-to", "to", "cc")
+_TRACE_HEADERS = frozenset(
+    {"received", "authentication-results", "delivered-to", "x-original-to", "return-path"}
+)
 # Reasons of mail-parser that leave no doubt about who wrote. It calls every special in a display
 # name invalid; our own reading has already refused those that are not the address itself.
 _HARMLESS = frozenset({"overlong-encoded-word", "invalid-encoded-word", "invalid-display-name"})
@@ -153,6 +156,12 @@ def _decoded(head: Head, charset: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(values) for name, values in out.items()}
 
 
+def _trail(head: Head) -> tuple[tuple[str, str], ...]:
+    """Trace headers in their order; their values stay undecoded, no encoded word is a grammar."""
+    named = ((name.lower(), value) for name, value in head.fields)
+    return tuple((name, raw_text(value)) for name, value in named if name in _TRACE_HEADERS)
+
+
 def _headers(raw: bytes, head: Head, charset: str, second: bool = True) -> ParsedMail:
     """Everything that headers tell; without the second reader there is no author."""
     digest = hashlib.sha256(raw).hexdigest()
@@ -189,6 +198,7 @@ def _headers(raw: bytes, head: Head, charset: str, second: bool = True) -> Parse
         references=ids(" ".join(raw_text(v) for v in head.all("references"))),
         headers=decoded,
         top_type=_top_type(head),
+        trail=_trail(head),
         defects=_unique(why, id_defect, bad_date, *others, *head.defects, *known.defects),
     )
 
