@@ -32,6 +32,10 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "note": "Known fault, see the manual.",
         "copies": ("carol@example.net", "dave@example.com"),
         "attachments": ("photo.jpg",),
+        "release": "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
+        "valid_hours": 24,
+        "bounced_address": "bob@example.net",
+        "diagnostic": "550 5.1.1 <bob@example.net>: user unknown",
     }
 )
 
