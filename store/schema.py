@@ -115,6 +115,7 @@ people = Table(
     Column("address", String(320), nullable=False, unique=True),
     _words("name"),
     _words("language"),
+    Column("proven", UtcTime),  # since when we know that mail in this name is theirs
     _time("created"),
 )
 
@@ -130,6 +131,8 @@ tickets = Table(
     Column("group_name", String(100), nullable=False, server_default=""),
     Column("assignee", String(320), nullable=False, server_default=""),
     _ref("requester", "people.id", nullable=True),
+    # of the requester when it was opened: what floods are counted by
+    Column("domain", String(255), nullable=False, server_default=""),
     Column("language", String(10), nullable=False, server_default=""),
     Column("source", String(50), nullable=False),
     _time("created"),
@@ -138,8 +141,11 @@ tickets = Table(
     _words("resolution"),
     Column("time_spent", Integer, nullable=False, server_default="0"),  # minutes
     Column("fields", Json, nullable=False, server_default=text("'{}'")),
+    _ref("merged_into", "tickets.number", nullable=True, index=True),
     Index(None, "status"),
     Index(None, "updated"),
+    Index(None, "requester", "created"),
+    Index(None, "domain", "created"),
     sqlite_autoincrement=True,  # a number is never given twice, not even after a deletion
 )
 
@@ -271,9 +277,9 @@ outbox = Table(
     "outbox",
     metadata,
     _id(),
-    _ref("ticket", "tickets.number", index=True),
+    _ref("ticket", "tickets.number", nullable=True, index=True),  # NULL: an alert
     Column("notice", String(50), nullable=False),
-    Column("message_id", String(300), nullable=False, unique=True),
+    Column("message_id", String(300), nullable=False, unique=True),  # of the first copy
     _words("mail_from"),
     Column("automatic", Boolean, nullable=False),
     _ref("inbox", "inbox.id", nullable=True, index=True),  # the mail that caused it
@@ -289,6 +295,10 @@ outbox_recipients = Table(
     _ref("outbox", "outbox.id"),
     Column("address", String(320), nullable=False),
     _words("role"),
+    # "": the copy has the Message-ID of the mail itself, as the first one may have
+    Column("message_id", String(300), nullable=False, server_default=""),
+    _words("mail_from"),
+    Column("number", BigInteger),  # named by the token in its return path
     Column("head", LargeBinary, nullable=False),
     Column("state", String(20), nullable=False, server_default="pending"),
     Column("due", UtcTime),  # NULL when nothing is left to do; a claim moves it into the future
@@ -310,6 +320,14 @@ outbox_recipients = Table(
         postgresql_where=text("due IS NOT NULL"),
     ),
     Index(None, "address", "queued"),
+    Index(
+        "ix_outbox_recipients_message_id",
+        "message_id",
+        unique=True,
+        sqlite_where=text("message_id <> ''"),
+        postgresql_where=text("message_id <> ''"),
+    ),
+    Index(None, "number", unique=True),
 )
 
 clocks = Table(
@@ -341,4 +359,62 @@ sources = Table(
     Column("last_success", UtcTime),
     Column("last_failure", UtcTime),
     _words("detail"),
+)
+
+# Secrets that tokens are sealed with: `mailgate.core.token.Key`.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1 to 255, one octet of a token
+    Column("secret", LargeBinary, nullable=False),
+    _time("created"),
+    Column("retired", UtcTime),
+    Column("valid_until", UtcTime),
+    CheckConstraint("id BETWEEN 1 AND 255", name="id_fits_an_octet"),
+)
+
+# Tokens of an older generation prove nothing any more; no row is generation 0.
+generations = Table(
+    "generations",
+    metadata,
+    _ref("ticket", "tickets.number", primary_key=True),
+    Column("address", String(320), primary_key=True),  # in lower case
+    Column("generation", Integer, nullable=False),
+)
+
+# Mails that wait for approval: `mailgate.core.decision.HeldMail`.
+held = Table(
+    "held",
+    metadata,
+    _id(),
+    _ref("ticket", "tickets.number", index=True),
+    _ref("message", "messages.id", unique=True),
+    _ref("inbox", "inbox.id"),
+    _words("author"),
+    _words("owner"),
+    _words("why"),
+    _time("created"),
+    _time("expires"),
+    Column("state", String(20), nullable=False, server_default="waiting"),
+    _time("changed"),
+    _words("by"),
+    Index(None, "owner", "created"),
+    Index(
+        "ix_held_waiting",
+        "expires",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
+)
+
+# Addresses that mail did not reach; nothing goes to a paused one.
+undeliverable = Table(
+    "undeliverable",
+    metadata,
+    Column("address", String(320), primary_key=True),  # in lower case
+    Column("failures", Integer, nullable=False),  # within the last days that count
+    Column("previous", UtcTime),  # when the failure before the last one was
+    Column("paused", UtcTime),  # NULL: it is still written to
+    _words("reason"),
+    _time("changed"),  # when the last failure was
 )

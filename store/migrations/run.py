@@ -20,5 +20,5 @@ def settings(engine: Engine, step: Callable[[str], None] = lambda _name: None) -
 
 
 def upgrade(engine: Engine, step: Callable[[str], None] = lambda _name: None) -> None:
-    """Bring the database to the newest revision; each revision is one transaction."""
+    """Bring the database to the newest revision, in one transaction."""
     command.upgrade(settings(engine, step), "head")
