@@ -22,6 +22,7 @@ from mailgate.core.policy import Policy, Trust
 _HEADER = "authentication-results"
 _RECIPIENTS = ("delivered-to", "x-original-to")
 _PIECE = re.compile(r'(?P<space>[ \t]+)|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<plain>[^\s()"\\]+)')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^\s"\\;])+'
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?"
 _ID = re.compile(r' ?("(?:[^"\\]|\\.)*"|[^\s"\\;=,<>@\[\]?/]+)(?: ([0-9]+))? ?')
@@ -52,25 +53,26 @@ class Results:
     broken: bool = False  # does not follow the grammar: not to be believed
 
 
-def _plain(value: str) -> str | None:
-    """The value with each comment and run of white space as one space; None when it is broken."""
+def _plain(value: str) -> tuple[str, bool]:
+    """The value with each comment and run of white space as one space, and whether it has an end.
+
+    What cannot be told apart (an open comment or quote) is left off: the id before it counts.
+    """
     out: list[str] = []
     at = 0
     while at < len(value):
+        match = _PIECE.match(value, at)
         if value[at] == "(":
-            end = comment_end(value, at)
-            piece, kind = " ", "space"
+            end, space = comment_end(value, at), True
         else:
-            match = _PIECE.match(value, at)
             end = match.end() if match else -1
-            kind = (match.lastgroup or "") if match else ""
-            piece = " " if kind == "space" else value[at:end]
+            space = match is not None and match.lastgroup == "space"
         if end < 0:
-            return None
-        if not (kind == "space" and out and out[-1] == " "):
-            out.append(piece)
+            return "".join(out), False
+        if not (space and out and out[-1] == " "):
+            out.append(" " if space else value[at:end])
         at = end
-    return "".join(out)
+    return "".join(out), True
 
 
 def _split(text: str) -> list[str]:
@@ -84,7 +86,8 @@ def _split(text: str) -> list[str]:
 
 
 def _unquoted(value: str) -> str:
-    return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
+    whole = _QUOTED.fullmatch(value)
+    return re.sub(r"\\(.)", r"\1", whole[1]) if whole else value
 
 
 def _result(text: str) -> Result | None:
@@ -112,15 +115,15 @@ def parse_results(value: str) -> Results:
     Comments and white space may stand wherever the grammar allows them. Read beyond the grammar
     are a property without ptype, an empty last value and a semicolon at the end.
     """
-    text = _plain(value)
-    first, *rest = _split(text) if text is not None else [""]
+    text, whole = _plain(value)
+    first, *rest = _split(text)
     match = _ID.fullmatch(first)
     if match is None:
         return Results(authserv_id="", broken=True)
     name = _ascii_lower(_unquoted(match[1]))
     if rest and not rest[-1].strip():
         rest.pop()
-    if not rest or (match[2] or "1") != "1":
+    if not whole or not rest or (match[2] or "1") != "1":
         return Results(authserv_id=name, broken=True)
     if [text.strip().lower() for text in rest] == ["none"]:
         return Results(authserv_id=name)
