@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email.utils
 import re
+from email import policy
 from email.header import Header
 
 from hypothesis import given, settings
@@ -48,6 +50,35 @@ NAMES = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=20)
 def author(raw: bytes) -> str | None:
     sender = parse(raw).sender
     return sender.addr if sender else None
+
+
+def other_readers(value: str) -> set[str]:
+    """Every mailbox that the standard library's two readers find in a From header."""
+    found = {addr for _, addr in email.utils.getaddresses([value])}
+    try:
+        header = policy.default.header_factory("from", value)
+        found |= {str(a.addr_spec) for a in header.addresses}
+    except (AttributeError, IndexError, ValueError, TypeError):
+        pass  # it fails on much of what is hostile (CPython issues); the first reader has answered
+    return {one for addr in found if (one := normal(addr))}
+
+
+PEOPLE = st.sampled_from(["agent@corp.test", "bob@evil.test", "a@b", '"a b"@corp.test'])
+NEARLY = st.builds(
+    lambda before, addr, after: f"{before}{addr}{after}",
+    st.lists(PIECES, max_size=3).map("".join),
+    PEOPLE | PEOPLE.map(lambda addr: f"<{addr}>"),
+    st.lists(PIECES, max_size=3).map("".join),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(NEARLY | VALUES)
+def test_no_other_reader_sees_another_author_A2(value: str) -> None:
+    text = re.sub(r"[\r\n\0]", " ", value)
+    found = author(b"From: " + text.encode("utf-8", "replace") + b"\r\n\r\nHello\r\n")
+    if found is not None:
+        assert other_readers(text) <= {found}
 
 
 @settings(max_examples=150, deadline=None)

@@ -26,13 +26,13 @@ def authored(value: bytes, more: bytes = b"") -> tuple[str | None, tuple[str, ..
     ],
     ids=["A1-headers", "A1-boxes", "A1-group", "A1-nobody", "A1-empty", "A1-word", "A1-blank"],
 )
-def test_several_authors_are_none(value: bytes, more: bytes, defect: str) -> None:
+def test_several_authors_are_none_A1(value: bytes, more: bytes, defect: str) -> None:
     author, defects = authored(value, more)
     assert author is None
     assert defect in defects
 
 
-def test_sender_and_reply_to_are_no_identity() -> None:  # A1, A5
+def test_sender_and_reply_to_are_no_identity_A1_A5() -> None:
     more = b"Sender: boss@corp.test\r\nReply-To: boss@corp.test\r\n"
     author, _ = authored(b"a@corp.test", more)
     assert author == "a@corp.test"
@@ -65,7 +65,7 @@ def test_sender_and_reply_to_are_no_identity() -> None:  # A1, A5
         b"=?utf-8?q?agent=40corp=2Etest?=",
     ],
 )
-def test_what_parsers_read_differently_has_no_author(value: bytes) -> None:  # A2
+def test_what_parsers_read_differently_has_no_author_A2(value: bytes) -> None:
     author, defects = authored(value)
     assert author is None
     assert {"from-ambiguous", "from-several"} & set(defects)
@@ -96,7 +96,7 @@ def test_what_parsers_read_differently_has_no_author(value: bytes) -> None:  # A
         "A3-dot", "A3-same", "A3-quotes", "A3-utf8", "A3-latin1", "A3-quoted-word", "A3-long-word",
     ],
 )  # fmt: skip
-def test_a_display_name_is_only_shown(value: bytes, addr: str, name: str) -> None:
+def test_a_display_name_is_only_shown_A3(value: bytes, addr: str, name: str) -> None:
     got = parse(b"From: " + value + b"\r\n\r\nhi")
     assert got.sender is not None
     assert (got.sender.addr, got.sender.name) == (addr, name)
@@ -128,7 +128,7 @@ def test_a_display_name_is_only_shown(value: bytes, addr: str, name: str) -> Non
         "A4-kelvin-domain", "A4-wide-dot", "A4-trailing-dot", "A4-joiner", "A4-mixed", "A4-long",
     ],
 )  # fmt: skip
-def test_one_mailbox_has_one_form_and_no_twin(written: str, same_as: str | None) -> None:
+def test_one_mailbox_has_one_form_and_no_twin_A4(written: str, same_as: str | None) -> None:
     assert normal(written) == same_as
 
 
