@@ -62,17 +62,21 @@ def make_desk(config: Config, instance: str) -> Desk:
     """Policy, templates and caps. Raises ConfigError when the rules are broken."""
     renderer = Renderer(template_dirs(config, "mail"))
     rules = read_rules(config.helpdesk.rules, config) if config.helpdesk.rules else ()
-    gate = config.gate
     return Desk(
         policy=policy(config, rules, renderer.languages(), instance),
         renderer=renderer,
-        caps=Caps(
-            per_address_hour=gate.per_address_hour,
-            per_address_day=gate.per_address_day,
-            changes_hour=gate.changes_hour,
-            total_hour=gate.total_hour,
-            confirm_cc=gate.confirm_cc,
-        ),
+        caps=make_caps(config),
+    )
+
+
+def make_caps(config: Config) -> Caps:
+    """[gate], who is told of trouble, and whether anything here can prove a sender."""
+    leads = [agent.address for agent in config.agent if agent.lead]
+    first = [agent.address for agent in config.agent[:1]]
+    return Caps(
+        **dict(config.gate),
+        provable=bool(config.trust.authserv_id or config.trust.verify),
+        ops=config.helpdesk.ops or tuple(leads or first),
     )
 
 

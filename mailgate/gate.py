@@ -1,70 +1,206 @@
-"""The one door for leaving mail: what a machine writes is counted here, per address and in all."""
+"""The one door for leaving mail: who may be written to now, and who may not and why.
+
+Everything is counted from the outbox itself (store/counting.py). An agent's words are never held
+back; an address that bounced gets nothing at all.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
+from mailgate import alarm, storm
+from mailgate.caps import MOST_CC_UNPROVEN, Caps
+from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.totals import Totals
+from store.counting import ToAgent
 from store.database import Tx
 
+__all__ = ["Caps", "Passed", "pass_gate"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caps:
-    """How many automatic mails may leave; 0 is no cap."""
-
-    per_address_hour: int = 3  # set off by an incoming mail
-    per_address_day: int = 10
-    changes_hour: int = 30  # to one address, set off by an agent's change
-    total_hour: int = 500
-    confirm_cc: bool = True
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
-    """Who may be written to, and who may not and why."""
+    """Who may be written to, who may not and why, and what the gate itself has to say.
+
+    `also` are alerts without a ticket, which have passed the gate already.
+    """
 
     to: tuple[Recipient, ...]
     stopped: tuple[Recipient, ...] = ()
+    also: tuple[Notify, ...] = ()
 
 
-def pass_gate(tx: Tx, notify: Notify, caps: Caps, now: datetime, *, by_mail: bool) -> Passed:
-    """Let through what the caps allow; `by_mail`: an outsider's mail set the notice off.
-
-    Agents' notices and people's words are not capped here.
-    """
-    if notify.notice in HUMAN:
-        return Passed(to=notify.to)
+def pass_gate(
+    tx: Tx, notify: Notify, caps: Caps, now: datetime, *, by_mail: bool, ticket: int | None = None
+) -> Passed:
+    """Let through what the caps allow; `by_mail`: an outsider's mail set the notice off."""
+    door = _Door(tx=tx, notify=notify, caps=caps, now=now, by_mail=by_mail, ticket=ticket or None)
     to: list[Recipient] = []
     stopped: list[Recipient] = []
     for person in notify.to:
-        why = "" if person.role == "agent" else _why_not(tx, notify, person, caps, now, by_mail)
-        if why:
+        if why := door.why_not(person):
             stopped.append(Recipient(address=person.address, role=person.role, why=why))
         else:
             to.append(person)
-    return Passed(to=tuple(to), stopped=tuple(stopped))
+    return Passed(to=tuple(to), stopped=tuple(stopped), also=tuple(door.also))
 
 
-def _why_not(
-    tx: Tx, notify: Notify, person: Recipient, caps: Caps, now: datetime, by_mail: bool
-) -> str:
-    if notify.notice is Notice.CONFIRMATION and person.role == "cc" and not caps.confirm_cc:
-        return "confirmations go to the requester alone ([gate].confirm_cc)"
-    hour = now - timedelta(hours=1)
-    if caps.total_hour and tx.outbox.automatic_total(hour, caps.total_hour) >= caps.total_hour:
-        return f"the cap of {caps.total_hour} automatic mails an hour is reached"
-    for cap, span, name in _caps_for(caps, by_mail):
-        since = now - span
-        if cap and tx.outbox.automatic_since(person.address, since, by_mail=by_mail) >= cap:
-            return f"the cap of {cap} automatic mails {name} to this address is reached"
-    return ""
+@dataclass(kw_only=True)
+class _Door:
+    """One notice at the gate. What it needs to know is read when it is first asked for."""
 
+    tx: Tx
+    notify: Notify
+    caps: Caps
+    now: datetime
+    by_mail: bool
+    ticket: int | None
+    also: list[Notify] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)  # whom an automatic mail may go to
 
-def _caps_for(caps: Caps, by_mail: bool) -> tuple[tuple[int, timedelta, str], ...]:
-    if not by_mail:
-        return ((caps.changes_hour, timedelta(hours=1), "an hour"),)
-    return (
-        (caps.per_address_hour, timedelta(hours=1), "an hour"),
-        (caps.per_address_day, timedelta(days=1), "a day"),
-    )
+    def why_not(self, person: Recipient) -> str:
+        """Why this person must not get it; "" when they may."""
+        if person.address.lower() in self._bounced:
+            return f"bounced: {self._bounced[person.address.lower()]}"
+        if self.notify.notice is Notice.ANSWER:
+            return ""
+        if self.notify.notice is Notice.ALERT:
+            return self._alert(person)
+        if person.role == "agent":
+            return self._agent(person)
+        if self.notify.notice is Notice.COPY:
+            return self._words(person)
+        why = self._not_confirmed(person) or self._storm() or self._automatic(person)
+        if not why:
+            self.passed.append(person.address)
+        return why
+
+    @cached_property
+    def _bounced(self) -> dict[str, str]:
+        return self.tx.undeliverable.paused([person.address for person in self.notify.to])
+
+    def _addresses(self, *, agents: bool) -> list[str]:
+        return [p.address for p in self.notify.to if (p.role == "agent") == agents]
+
+    # --- agents and whoever runs the desk --------------------------------------------------
+
+    @cached_property
+    def _to_agents(self) -> dict[str, ToAgent]:
+        people = self._addresses(agents=True)
+        return self.tx.counting.to_agents(people, self.ticket, self.now - HOUR)
+
+    def _alert(self, person: Recipient) -> str:
+        cap = self.caps.alerts_hour
+        if cap and self._to_agents.get(person.address, ToAgent()).alerts >= cap:
+            return f"the cap of {cap} alerts an hour to this address is reached"
+        return ""
+
+    def _agent(self, person: Recipient) -> str:
+        caps, sent = self.caps, self._to_agents.get(person.address, ToAgent())
+        why = where = ""
+        if caps.agent_hour and sent.notices >= caps.agent_hour:
+            why = f"the cap of {caps.agent_hour} notices an hour to this agent is reached"
+        elif self.ticket and caps.agent_ticket_hour and sent.on_ticket >= caps.agent_ticket_hour:
+            why = (
+                f"the cap of {caps.agent_ticket_hour} notices an hour to this agent "
+                "on this ticket is reached"
+            )
+            where = str(self.ticket)
+        if why:
+            self.also += alarm.more_waits(self.tx, person, why, where, self.now)
+        return why
+
+    # --- people ----------------------------------------------------------------------------
+
+    @cached_property
+    def _copies(self) -> dict[str, int]:
+        people = self._addresses(agents=False)
+        return self.tx.counting.words(self.ticket or 0, people, self.now - HOUR)
+
+    def _words(self, person: Recipient) -> str:
+        """No person writes so much on one ticket; two machines on its CC list do."""
+        cap = self.caps.copies_hour
+        if not cap or self._copies.get(person.address, 0) < cap:
+            return ""
+        why = f"the cap of {cap} copies an hour to this address on this ticket is reached"
+        return self._told(person, why)
+
+    def _not_confirmed(self, person: Recipient) -> str:
+        """Whether a sender whom nobody knows could have us write to people who never asked."""
+        if self.notify.notice is not Notice.CONFIRMATION or person.role != "cc":
+            return ""
+        if not self.caps.confirm_cc:
+            return "confirmations go to the requester alone ([gate].confirm_cc)"
+        if self.notify.proven:
+            return ""
+        if self.caps.provable:
+            return "the sender is not proven: the confirmation goes to the requester alone"
+        brought = sum(p.role == "cc" for p in (*self.notify.to, *self.notify.left_out))
+        if brought > MOST_CC_UNPROVEN:
+            return f"more than {MOST_CC_UNPROVEN} CC people, and nothing proves the sender"
+        return ""
+
+    @cached_property
+    def _room(self) -> int:
+        return storm.room(self.tx, self.caps, self.now)
+
+    def _storm(self) -> str:
+        if not self.caps.storm_mails or self._room > len(self.passed):
+            return ""
+        if storm.trip(self.tx, self.caps, self.now):
+            mark = self.tx.counting.marked(storm.MARK)
+            self.also += alarm.to_ops(
+                self.caps,
+                f"A storm: {storm.sentence(mark)}. Answers of agents and notices to them leave as "
+                "ever. It ends by itself; `mailgate status` shows how things stand."
+                if mark
+                else "",
+            )
+        return "storm: automatic mail is paused"
+
+    def _automatic(self, person: Recipient) -> str:
+        if why := self._totals.why_not(person.address, self.passed):
+            return why
+        for cap, sent, name in self._own(person):
+            if cap and sent >= cap:
+                why = f"the cap of {cap} automatic mails {name} to this address is reached"
+                return self._told(person, why)
+        return ""
+
+    @cached_property
+    def _totals(self) -> Totals:
+        return Totals(
+            tx=self.tx,
+            notify=self.notify,
+            caps=self.caps,
+            now=self.now,
+            by_mail=self.by_mail,
+            ticket=self.ticket,
+        )
+
+    def _told(self, person: Recipient, why: str) -> str:
+        self.also += alarm.capped_address(self.tx, person.address, why, self.caps, self.now)
+        return why
+
+    @cached_property
+    def _sent(self) -> dict[str, tuple[int, int]]:
+        return self.tx.counting.to_people(
+            self._addresses(agents=False),
+            hour=self.now - HOUR,
+            day=self.now - DAY,
+            by_mail=self.by_mail,
+        )
+
+    def _own(self, person: Recipient) -> tuple[tuple[int, int, str], ...]:
+        hour, day = self._sent.get(person.address, (0, 0))
+        if not self.by_mail:
+            return ((self.caps.changes_hour, hour, "an hour"),)
+        return (
+            (self.caps.per_address_hour, hour, "an hour"),
+            (self.caps.per_address_day, day, "a day"),
+        )

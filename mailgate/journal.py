@@ -146,8 +146,20 @@ def attempted(*, outbox: int, recipient: int, state: str, code: int, text: str) 
 
 
 def gated(*, ticket: int | None, notice: str, why: str) -> None:
-    """The gate kept a notice from leaving."""
-    emit(logging.WARNING, "gated", why, ticket=ticket, notice=notice, why=why)
+    """The gate kept a notice from leaving. What follows a colon in `why` is not counted by."""
+    label = why.partition(":")[0]
+    emit(logging.WARNING, "gated", label, ticket=ticket, notice=notice, why=why)
+
+
+def storm(*, mails: int, minutes: int, until: datetime) -> None:
+    """Too much automatic mail left at once: none leaves until then."""
+    emit(
+        logging.ERROR,
+        "storm",
+        mails=mails,
+        minutes=minutes,
+        until=until.isoformat(timespec="seconds"),
+    )
 
 
 # --- the daemon --------------------------------------------------------------------------

@@ -79,6 +79,14 @@ def _agents(config: Config, site: Site) -> Iterator[Problem]:
         seen.setdefault(low, f"[agent.{loc[1]}]")
 
 
+def _ops(config: Config, site: Site) -> Iterator[Problem]:
+    boxes = {address.lower() for _loc, address in _addresses(config, "mailbox")}
+    for address in config.helpdesk.ops:
+        if address.lower() in boxes:
+            message = f"{address} is a mailbox, so alerts would come back to us"
+            yield site.problem(("helpdesk", "ops"), message, "write an address that a person reads")
+
+
 def _addresses(config: Config, section: str) -> Iterator[tuple[Loc, str]]:
     entries: Sequence[MailboxSection | AgentSection] = (
         config.mailbox if section == "mailbox" else config.agent
@@ -180,6 +188,7 @@ def _rules(config: Config, site: Site) -> Iterator[Problem]:
 CHECKS: tuple[Check, ...] = (
     _mailboxes,
     _agents,
+    _ops,
     _queues,
     _imap,
     _listeners,

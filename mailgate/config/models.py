@@ -65,6 +65,7 @@ class HelpdeskSection(Section):
     templates: ConfigPath | None = None
     subject_tag: Tag = ""
     old_tags: tuple[Tag, ...] = ()
+    ops: tuple[MailAddress, ...] = ()  # alerts go there; leads, else the first agent by default
 
 
 class DatabaseSection(Section):
@@ -168,18 +169,27 @@ class SlaSection(Section):
 
 
 class GateSection(Section):
-    """[gate]: caps on automatic notices to people who are no agents; 0 is no cap.
+    """[gate]: how much mail a machine may send; 0 is no cap. A mail to three people counts thrice.
 
-    Counted: confirmation, assignment, status, closure. The per_address caps are for notices that
-    an incoming mail set off, `changes_hour` is for those that an agent's change set off. Answers
-    and copies carry a person's words and are never capped; neither are notices to agents.
+    The caps in front are on automatic mail (confirmation, assignment, status, closure) to people
+    who are no agents. Answers are an agent's words and are never capped.
     """
 
-    per_address_hour: Count = 3
+    per_address_hour: Count = 3  # set off by an incoming mail
     per_address_day: Count = 10
-    changes_hour: Count = 30  # to one address
+    changes_hour: Count = 30  # to one address, set off by an agent's change
+    per_ticket_hour: Count = 40
+    per_kind_hour: Count = 0  # of one notice
+    per_domain_hour: Count = 100  # to one domain, set off by senders who are not proven
     total_hour: Count = 500
-    confirm_cc: StrictBool = True  # a confirmation to the CC list too
+    confirm_cc: StrictBool = True  # a confirmation to the CC list of a proven sender too
+    copies_hour: Count = 60  # of participants' words to one address on one ticket
+    agent_hour: Count = 120  # notices to one agent
+    agent_ticket_hour: Count = 30  # of them on one ticket
+    alerts_hour: Count = 5  # to one address
+    storm_mails: Count = 200  # more automatic mails than this, to people who are no agents,
+    storm_minutes: Positive = 10  # within this time,
+    pause_minutes: Positive = 60  # and none leaves for so long
 
 
 class TicketsSection(Section):
