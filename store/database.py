@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, select, text
 
 from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
+from store.counting import Counting
 from store.dialects import on, spelled
 from store.engine import (
     CommitUnknown,
@@ -25,7 +26,9 @@ from store.engine import (
     translated,
 )
 from store.facts import FactFinder
+from store.held import Held
 from store.inbox import Inbox
+from store.keys import Keys
 from store.migrations import HEAD
 from store.outbox import Outbox
 from store.people import People
@@ -33,6 +36,7 @@ from store.schema import settings
 from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
+from store.undeliverable import Undeliverable
 from store.writer import Writer
 
 __all__ = [
@@ -99,6 +103,21 @@ class Tx:
         return Outbox(self.conn, self.blobs)
 
     @cached_property
+    def keys(self) -> Keys:
+        """The secrets that tokens are sealed with."""
+        return Keys(self.conn)
+
+    @cached_property
+    def held(self) -> Held:
+        """Mails that wait for approval."""
+        return Held(self.conn)
+
+    @cached_property
+    def undeliverable(self) -> Undeliverable:
+        """Addresses that our mail does not reach."""
+        return Undeliverable(self.conn)
+
+    @cached_property
     def clocks(self) -> Clocks:
         """Dates on which something falls due."""
         return Clocks(self.conn)
@@ -107,6 +126,11 @@ class Tx:
     def sources(self) -> Sources:
         """IMAP cursors and the health of each source."""
         return Sources(self.conn)
+
+    @cached_property
+    def counting(self) -> Counting:
+        """What the gate counts, and its marks."""
+        return Counting(self.conn)
 
     @cached_property
     def stats(self) -> Stats:

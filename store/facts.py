@@ -2,32 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
-from mailgate.core.decision import Facts, Keys, SentMail
-from store.people import People
-from store.schema import id_key, mail_ids, outbox, outbox_recipients
+from mailgate.core.decision import Facts, Flood, HeldMail, Keys, SentCopy, SentMail
+from mailgate.core.ticket import TicketView
+from store import keys as kept
+from store.held import Held
+from store.outbox_rows import copy_by_number
+from store.schema import (
+    held,
+    id_key,
+    mail_ids,
+    outbox,
+    outbox_recipients,
+    people,
+    tags,
+    tickets,
+    undeliverable,
+)
 from store.tickets import Tickets
 
+FLOOD_TAG = "flood"  # on the ticket that a flood is gathered on
+CHALLENGES_COUNT = timedelta(days=7)
+
+_NAMED = outbox_recipients.alias("named")
+# A copy without a Message-ID of its own has that of the mail, as the copy named here.
 _SENT = (
-    select(
-        outbox.c.message_id,
-        outbox.c.id,
-        outbox.c.ticket,
-        outbox.c.notice,
-        outbox_recipients.c.address,
+    select(_NAMED.c.message_id, outbox.c.id, outbox.c.ticket, outbox.c.notice)
+    .add_columns(outbox_recipients.c.address)
+    .select_from(
+        _NAMED.join(outbox, outbox.c.id == _NAMED.c.outbox).join(
+            outbox_recipients,
+            (outbox_recipients.c.outbox == outbox.c.id)
+            & or_(
+                outbox_recipients.c.id == _NAMED.c.id,
+                (outbox_recipients.c.message_id == "")
+                & (_NAMED.c.message_id == outbox.c.message_id),
+            ),
+        )
     )
-    .join(outbox_recipients, outbox_recipients.c.outbox == outbox.c.id)
-    .where(outbox.c.message_id.in_(bindparam("ids", expanding=True)))
+    .where(
+        _NAMED.c.message_id.in_(bindparam("ids", expanding=True)),
+        _NAMED.c.message_id != "",  # so that SQLite uses the index
+        outbox.c.ticket.is_not(None),
+    )
     .order_by(outbox_recipients.c.id)
 )
 _SEEN = (
     select(mail_ids)
     .where(mail_ids.c.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(mail_ids.c.ticket)
+)
+_PERSON = select(
+    select(people.c.language)
+    .where(people.c.address == bindparam("who"))
+    .scalar_subquery()
+    .label("language"),
+    select(people.c.proven)
+    .where(people.c.address == bindparam("who"))
+    .scalar_subquery()
+    .label("proven"),
+    select(undeliverable.c.paused)
+    .where(undeliverable.c.address == bindparam("low"))
+    .scalar_subquery()
+    .label("paused"),
+)
+_BY_SENDER = (
+    tickets.c.requester
+    == select(people.c.id).where(people.c.address == bindparam("who")).scalar_subquery()
+)
+_IN_DOMAIN = tickets.c.domain == bindparam("domain")
+_LATELY = tickets.c.created >= bindparam("since")
+
+
+def _flood_ticket(whose: Any) -> Any:
+    return (
+        select(func.max(tickets.c.number))
+        .join(tags, (tags.c.ticket == tickets.c.number) & (tags.c.tag == FLOOD_TAG))
+        .where(whose, _LATELY, tickets.c.merged_into.is_(None))
+        .scalar_subquery()
+    )
+
+
+_FLOOD = select(
+    select(func.count()).select_from(tickets).where(_BY_SENDER, _LATELY).scalar_subquery(),
+    select(func.count()).select_from(tickets).where(_IN_DOMAIN, _LATELY).scalar_subquery(),
+    func.coalesce(_flood_ticket(_BY_SENDER), _flood_ticket(_IN_DOMAIN)),
+    select(func.count())
+    .select_from(held)
+    .where(held.c.owner == bindparam("low"), held.c.created >= bindparam("week"))
+    .scalar_subquery(),
 )
 
 
@@ -36,24 +105,82 @@ class FactFinder:
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
+        self._tickets = Tickets(conn)
 
-    def gather(self, keys: Keys, *, duplicate_of: int | None = None) -> Facts:
-        """Everything the keys ask for; the tickets found are locked until the end."""
+    def gather(
+        self,
+        keys: Keys,
+        *,
+        duplicate_of: int | None = None,
+        now: datetime | None = None,
+        flood_minutes: int = 10,
+    ) -> Facts:
+        """Everything the keys ask for; the tickets found are locked until the end.
+
+        What happened lately (flood, challenges) is counted back from `now`, and not at all without.
+        """
         facts = Facts(duplicate_of=duplicate_of)
         if duplicate_of is not None:
             return facts
-        asked = [i for i in (*keys.ids, keys.reported_id) if i]
-        sent = self._sent(asked)
-        seen = self._seen([*keys.ids, keys.own_id], keys.own_id)
-        numbers = {s.ticket for s in sent.values()} | set(keys.numbers)
-        numbers.update(n for found in seen.values() for n in found)
+        facts = self._of_sender(facts, keys.sender)
+        if now is not None and keys.sender:
+            facts = self._lately(facts, keys.sender, now, flood_minutes)
+        facts = replace(
+            facts,
+            keys=kept.Keys(self._conn).all(),
+            sent=self._sent([i for i in (*keys.ids, keys.reported_id) if i]),
+            seen=self._seen([*keys.ids, keys.own_id], keys.own_id),
+            held=Held(self._conn).get(keys.held) if keys.held is not None else None,
+            copy=copy_by_number(self._conn, keys.copy) if keys.copy is not None else None,
+        )
+        return self._with_tickets(facts, _numbers(facts, keys))
+
+    def _with_tickets(self, facts: Facts, numbers: Collection[int]) -> Facts:
+        if not numbers:
+            return facts
+        merged, views = self._living(numbers)
         return replace(
             facts,
-            sent=sent,
-            seen=seen,
-            tickets=Tickets(self._conn).views(numbers, lock=True),
-            sender_language=People(self._conn).language_of(keys.sender) if keys.sender else "",
+            merged=merged,
+            tickets=views,
+            generations=self._tickets.generations({*merged, *views}),
         )
+
+    def _living(self, numbers: Collection[int]) -> tuple[dict[int, int], dict[int, TicketView]]:
+        """Which of these live on in another one, and those that live, locked."""
+        merged = self._tickets.survivor_of(numbers)
+        while True:
+            rows = self._tickets.rows({merged.get(n, n) for n in numbers}, lock=True)
+            gone = [n for n, row in rows.items() if row.merged_into is not None]
+            again = self._tickets.survivor_of(numbers) if gone else merged
+            # Somebody merged one of them while we waited for it; where all know that already,
+            # there is nobody left to follow.
+            if again == merged:
+                return merged, {n: row.view for n, row in rows.items()}
+            merged = again
+
+    def _of_sender(self, facts: Facts, sender: str) -> Facts:
+        if not sender:
+            return facts
+        row = self._conn.execute(_PERSON, {"who": sender, "low": sender.lower()}).one()
+        return replace(
+            facts,
+            sender_language=row.language or "",
+            sender_proven=row.proven is not None,
+            sender_paused=row.paused is not None,
+        )
+
+    def _lately(self, facts: Facts, sender: str, now: datetime, minutes: int) -> Facts:
+        asked: Mapping[str, object] = {
+            "who": sender,
+            "low": sender.lower(),
+            "domain": sender.rpartition("@")[2],
+            "since": now - timedelta(minutes=minutes),
+            "week": now - CHALLENGES_COUNT,
+        }
+        of_sender, of_domain, ticket, challenges = self._conn.execute(_FLOOD, asked).one()
+        flood = Flood(of_sender=of_sender, of_domain=of_domain, ticket=ticket)
+        return replace(facts, flood=flood, challenges=challenges)
 
     def _sent(self, ids: Sequence[str]) -> dict[str, SentMail]:
         if not ids:
@@ -81,3 +208,16 @@ class FactFinder:
                 continue
             found[message_id] = (*found.get(message_id, ()), row.ticket)
         return found
+
+
+def _numbers(facts: Facts, keys: Keys) -> set[int]:
+    """All tickets that the decision may speak of."""
+    numbers = {*keys.numbers, *keys.tickets, *(mail.ticket for mail in facts.sent.values())}
+    numbers.update(n for found in facts.seen.values() for n in found)
+    single = (_ticket_of(facts.held), _ticket_of(facts.copy), facts.flood.ticket)
+    numbers.update(n for n in single if n is not None)
+    return numbers
+
+
+def _ticket_of(found: HeldMail | SentCopy | None) -> int | None:
+    return found.ticket if found else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,9 +18,20 @@ from sqlalchemy import (
     update,
 )
 
-from mailgate.core.decision import FINAL_STATES, Attempt, CopyState, Fate, Outgoing, Recipient
+from mailgate.core.decision import (
+    FINAL_STATES,
+    Attempt,
+    CopyState,
+    Fate,
+    Outgoing,
+    OutgoingCopy,
+    Recipient,
+)
 from store.blobs import BlobMissing, Blobs
+from store.outbox_rows import OutboxReading, OutboxRow, RecipientRow
 from store.schema import outbox, outbox_recipients
+
+__all__ = ["LOST", "PAUSED", "Outbox", "OutboxRow", "Queued", "RecipientRow"]
 
 # Built once: store/dialects.py says why. Parameters have names that no column has.
 _R = outbox_recipients.c
@@ -86,11 +97,11 @@ class Queued:
 
     id: int  # of the recipient's row
     outbox: int
-    ticket: int
+    ticket: int | None  # None: an alert
     notice: str
-    message_id: str
+    message_id: str  # of this copy
     automatic: bool
-    mail_from: str
+    mail_from: str  # the return path of this copy
     address: str
     role: str
     data: bytes
@@ -99,43 +110,11 @@ class Queued:
     before: CopyState  # what it was when it was claimed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientRow:
-    """A recipient as `outbox list` shows it."""
-
-    id: int
-    address: str
-    role: str
-    state: CopyState
-    attempts: int
-    code: int
-    text: str
-    due: datetime | None
-    changed: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """A mail with all its recipients."""
-
-    id: int
-    notice: str
-    ticket: int
-    message_id: str
-    mail_from: str
-    automatic: bool
-    digest: str
-    inbox: int | None
-    created: datetime
-    recipients: tuple[RecipientRow, ...]
-
-
-class Outbox:
+class Outbox(OutboxReading):
     """Rows of `outbox` and `outbox_recipients`, inside one transaction."""
 
     def __init__(self, conn: Connection, blobs: Blobs) -> None:
-        self._conn = conn
-        self._blobs = blobs
+        super().__init__(conn, blobs)
         self.lost: list[Queued] = []  # given up by `claim_due`, without data
 
     def add(
@@ -155,18 +134,26 @@ class Outbox:
         key = self._conn.execute(_ADD, row).inserted_primary_key
         if key is None:
             raise RuntimeError("the database gave no outbox id")
-        rows = [
-            {
-                "outbox": int(key[0]),
-                "address": r.address,
-                "role": r.role,
-                "head": mail.heads[r.address],
-                "due": now,
-                "queued": now,
-                "changed": now,
-            }
-            for r in to
-        ]
+        # A Message-ID stands in one row: a copy without one of its own shares the mail's.
+        shared = OutgoingCopy(message_id="", mail_from=mail.mail_from)
+        first = replace(shared, message_id=mail.message_id)
+        rows: list[dict[str, Any]] = []
+        for r in to:
+            copy = mail.copies.get(r.address, shared if rows else first)
+            rows.append(
+                {
+                    "outbox": int(key[0]),
+                    "address": r.address,
+                    "role": r.role,
+                    "message_id": copy.message_id,
+                    "mail_from": copy.mail_from,
+                    "number": copy.number,
+                    "head": mail.heads[r.address],
+                    "due": now,
+                    "queued": now,
+                    "changed": now,
+                }
+            )
         self._conn.execute(_ADD_RECIPIENTS, rows)
         return int(key[0])
 
@@ -207,9 +194,9 @@ class Outbox:
             outbox=row.outbox_id,
             ticket=row.outbox_ticket,
             notice=row.outbox_notice,
-            message_id=row.outbox_message_id,
+            message_id=row.outbox_recipients_message_id or row.outbox_message_id,
             automatic=row.outbox_automatic,
-            mail_from=row.outbox_mail_from,
+            mail_from=row.outbox_recipients_mail_from,
             address=row.outbox_recipients_address,
             role=row.outbox_recipients_role,
             data=data,
@@ -234,12 +221,20 @@ class Outbox:
         }
         self._conn.execute(_RECORD, values)
 
-    def note_bounce(self, outbox_id: int, recipient: str, text: str) -> None:
-        """Say on the copy that a delivery report came for it; the relay had taken it."""
+    def note_bounce(
+        self, outbox_id: int, address: str, text: str, recipient: int | None = None
+    ) -> None:
+        """Say on the copy that a delivery report came for it; the relay had taken it.
+
+        `recipient` is the row of the copy where that is known; else the report's `address` is
+        looked for, and "" is every copy of the mail.
+        """
         r = outbox_recipients.c
         row = update(outbox_recipients).where(r.outbox == outbox_id)
-        if recipient:
-            row = row.where(r.address == recipient.lower())
+        if recipient is not None:
+            row = row.where(r.id == recipient)
+        elif address:
+            row = row.where(func.lower(r.address) == address.lower())
         self._conn.execute(row.values(text=text[:500]))
 
     def release(self, copies: Sequence[Queued], due: datetime, now: datetime) -> None:
@@ -318,76 +313,6 @@ class Outbox:
     def next_due(self) -> datetime | None:
         """When the next copy falls due."""
         return self._conn.execute(_NEXT_DUE).scalar()
-
-    def list(
-        self,
-        *,
-        ids: Collection[int] = (),
-        ticket: int | None = None,
-        unfinished: bool = False,
-        inbox: int | None = None,
-        limit: int = 100,
-    ) -> list[OutboxRow]:
-        """Mails with their recipients, oldest first of the newest `limit`."""
-        query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
-        if ids:
-            query = query.where(outbox.c.id.in_(list(ids)))
-        if ticket is not None:
-            query = query.where(outbox.c.ticket == ticket)
-        if inbox is not None:
-            query = query.where(outbox.c.inbox == inbox)
-        if unfinished:
-            done = [CopyState.SENT.value, CopyState.CANCELLED.value]
-            r = outbox_recipients.c
-            query = query.where(outbox.c.id.in_(select(r.outbox).where(r.state.not_in(done))))
-        rows = list(reversed(self._conn.execute(query).all()))
-        on = self._recipients([row.id for row in rows])
-        return [
-            OutboxRow(
-                id=row.id,
-                notice=row.notice,
-                ticket=row.ticket,
-                message_id=row.message_id,
-                mail_from=row.mail_from,
-                automatic=row.automatic,
-                digest=row.digest,
-                inbox=row.inbox,
-                created=row.created,
-                recipients=on.get(row.id, ()),
-            )
-            for row in rows
-        ]
-
-    def _recipients(self, ids: Sequence[int]) -> dict[int, tuple[RecipientRow, ...]]:
-        result: dict[int, tuple[RecipientRow, ...]] = {}
-        r = outbox_recipients.c
-        query = select(outbox_recipients).where(r.outbox.in_(ids)).order_by(r.id)
-        for row in self._conn.execute(query) if ids else ():
-            recipient = RecipientRow(
-                id=row.id,
-                address=row.address,
-                role=row.role,
-                state=CopyState(row.state),
-                attempts=row.attempts,
-                code=row.code,
-                text=row.text,
-                due=row.due,
-                changed=row.changed,
-            )
-            result[row.outbox] = (*result.get(row.outbox, ()), recipient)
-        return result
-
-    def wire_bytes(self, recipient: int) -> bytes:
-        """Exactly what goes to one recipient. Raises LookupError."""
-        query = (
-            select(outbox_recipients.c.head, outbox.c.digest)
-            .join(outbox, outbox.c.id == outbox_recipients.c.outbox)
-            .where(outbox_recipients.c.id == recipient)
-        )
-        row = self._conn.execute(query).first()
-        if row is None:
-            raise LookupError(f"no outbox recipient {recipient}")
-        return bytes(row.head) + self._blobs.get(row.digest)
 
 
 def _given_back(before: CopyState) -> CopyState:

@@ -13,6 +13,7 @@ from store.schema import people
 _KNOWN = select(people).where(people.c.address == bindparam("address"))
 _ADD = spelled(lambda insert: insert(people).on_conflict_do_nothing(index_elements=["address"]))
 _LANGUAGE = select(people.c.language).where(people.c.address == bindparam("address"))
+_PROVE = update(people).where(people.c.id == bindparam("which"), people.c.proven.is_(None))
 
 
 class People:
@@ -38,6 +39,11 @@ class People:
         if news:
             self._conn.execute(update(people).where(people.c.id == found.id).values(news))
         return int(found.id)
+
+    def prove(self, address: str, now: datetime) -> None:
+        """Note that mail in this name was shown to be theirs; the first time counts."""
+        person = self.ensure(Address(addr=address), now)
+        self._conn.execute(_PROVE, {"which": person, "proven": now})
 
     def language_of(self, address: str) -> str:
         """The language this person last wrote in, "" when unknown."""

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Identity,
     Index,
@@ -22,35 +16,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+
+from store.columns import Id, Json, UtcTime, id_column, ref, time, words
 
 FIRST_TICKET = 1001  # small numbers look like an empty shop, and occur in subjects by chance
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC: timestamptz on PostgreSQL, a sortable text on SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Raises ValueError for a naive datetime."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive datetime refused: {value!r}")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
-        """Always aware, always UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 metadata = MetaData(
@@ -62,25 +34,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-Id = BigInteger().with_variant(Integer, "sqlite")
-Json = JSON().with_variant(JSONB(), "postgresql")
-
-
-def _id() -> Column[int]:
-    return Column("id", Id, primary_key=True, autoincrement=True)
-
-
-def _time(name: str, *, nullable: bool = False) -> Column[datetime]:
-    return Column(name, UtcTime, nullable=nullable)
-
-
-def _words(name: str, default: str = "") -> Column[str]:
-    return Column(name, Text, nullable=False, server_default=default)
-
-
-def _ref(name: str, target: str, *, nullable: bool = False, **kw: Any) -> Column[int]:
-    return Column(name, Id, ForeignKey(target), nullable=nullable, **kw)
 
 
 def id_key(message_id: str) -> str:
@@ -105,18 +58,18 @@ blobs = Table(
     Column("digest", String(64), primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("data", LargeBinary),
-    _time("created"),
+    time("created"),
 )
 
 people = Table(
     "people",
     metadata,
-    _id(),
+    id_column(),
     Column("address", String(320), nullable=False, unique=True),
-    _words("name"),
-    _words("language"),
+    words("name"),
+    words("language"),
     Column("proven", UtcTime),  # since when we know that mail in this name is theirs
-    _time("created"),
+    time("created"),
 )
 
 tickets = Table(
@@ -130,18 +83,18 @@ tickets = Table(
     Column("queue", String(100), nullable=False),
     Column("group_name", String(100), nullable=False, server_default=""),
     Column("assignee", String(320), nullable=False, server_default=""),
-    _ref("requester", "people.id", nullable=True),
+    ref("requester", "people.id", nullable=True),
     # of the requester when it was opened: what floods are counted by
     Column("domain", String(255), nullable=False, server_default=""),
     Column("language", String(10), nullable=False, server_default=""),
     Column("source", String(50), nullable=False),
-    _time("created"),
-    _time("updated"),
-    _time("closed", nullable=True),
-    _words("resolution"),
+    time("created"),
+    time("updated"),
+    time("closed", nullable=True),
+    words("resolution"),
     Column("time_spent", Integer, nullable=False, server_default="0"),  # minutes
     Column("fields", Json, nullable=False, server_default=text("'{}'")),
-    _ref("merged_into", "tickets.number", nullable=True, index=True),
+    ref("merged_into", "tickets.number", nullable=True, index=True),
     Index(None, "status"),
     Index(None, "updated"),
     Index(None, "requester", "created"),
@@ -152,7 +105,7 @@ tickets = Table(
 inbox = Table(
     "inbox",
     metadata,
-    _id(),
+    id_column(),
     Column("source", String(200), nullable=False),
     Column("source_key", Text, nullable=False, unique=True),
     Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False, index=True),
@@ -160,19 +113,19 @@ inbox = Table(
     Column("message_id", Text, nullable=False, server_default="", index=True),
     Column("mail_from", Text),  # NULL: the source had no envelope; "": the null sender
     Column("rcpt_tos", Json, nullable=False),
-    _words("peer"),
-    _words("helo"),
-    _words("login"),
-    _time("received"),
+    words("peer"),
+    words("helo"),
+    words("login"),
+    time("received"),
     Column("live", Boolean, nullable=False),
     Column("due", UtcTime),  # NULL once settled; a claim moves it into the future
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("outcome", String(20)),
-    _words("reason"),
-    _ref("ticket", "tickets.number", nullable=True),
-    _ref("duplicate_of", "inbox.id", nullable=True),
+    words("reason"),
+    ref("ticket", "tickets.number", nullable=True),
+    ref("duplicate_of", "inbox.id", nullable=True),
     Column("trace", Json, nullable=False, server_default=text("'[]'")),
-    _time("settled", nullable=True),
+    time("settled", nullable=True),
     CheckConstraint("(outcome IS NULL) = (due IS NOT NULL)", name="settled_or_waiting"),
     CheckConstraint("(outcome IS NULL) = (settled IS NULL)", name="outcome_has_time"),
     Index(
@@ -189,65 +142,65 @@ contents = Table(
     "contents",
     metadata,
     Column("fingerprint", String(64), primary_key=True),
-    _ref("inbox", "inbox.id"),
+    ref("inbox", "inbox.id"),
 )
 
 participants = Table(
     "participants",
     metadata,
-    _ref("ticket", "tickets.number", primary_key=True),
-    _ref("person", "people.id", primary_key=True, index=True),
+    ref("ticket", "tickets.number", primary_key=True),
+    ref("person", "people.id", primary_key=True, index=True),
     Column("role", String(20), nullable=False),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("muted", Boolean, nullable=False, server_default=text("false")),
-    _words("added_by"),
-    _time("added"),
+    words("added_by"),
+    time("added"),
 )
 
 tags = Table(
     "tags",
     metadata,
-    _ref("ticket", "tickets.number", primary_key=True),
+    ref("ticket", "tickets.number", primary_key=True),
     Column("tag", String(100), primary_key=True),
 )
 
 links = Table(
     "links",
     metadata,
-    _ref("ticket", "tickets.number", primary_key=True),
-    _ref("other", "tickets.number", primary_key=True),
-    _words("why"),
+    ref("ticket", "tickets.number", primary_key=True),
+    ref("other", "tickets.number", primary_key=True),
+    words("why"),
 )
 
 messages = Table(
     "messages",
     metadata,
-    _id(),
-    _ref("ticket", "tickets.number", index=True),
-    _ref("inbox", "inbox.id", nullable=True, index=True),
+    id_column(),
+    ref("ticket", "tickets.number", index=True),
+    ref("inbox", "inbox.id", nullable=True, index=True),
     Column("kind", String(20), nullable=False),
-    _words("author"),
-    _words("author_name"),
-    _words("message_id"),
-    _words("subject"),
-    _time("at"),
-    _words("text"),
-    _words("visible"),
+    words("author"),
+    words("author_name"),
+    words("message_id"),
+    words("subject"),
+    time("at"),
+    words("text"),
+    words("visible"),
     Column("defects", Json, nullable=False, server_default=text("'[]'")),
 )
 
 attachments = Table(
     "attachments",
     metadata,
-    _id(),
-    _ref("message", "messages.id", index=True),
+    id_column(),
+    ref("message", "messages.id", index=True),
     Column("part", Integer, nullable=False),
-    _words("filename"),
-    _words("content_type"),
+    words("filename"),
+    words("content_type"),
     Column("size", BigInteger, nullable=False),
     Column("digest", String(64), nullable=False, index=True),
     Column("inline", Boolean, nullable=False),
-    _words("content_id"),
+    words("content_id"),
 )
 
 # Every Message-ID that a ticket's mails carry or refer to, whether we ever saw that mail or not.
@@ -255,7 +208,7 @@ mail_ids = Table(
     "mail_ids",
     metadata,
     Column("message_id", String(300), primary_key=True),
-    _ref("ticket", "tickets.number", primary_key=True),
+    ref("ticket", "tickets.number", primary_key=True),
     Column("referenced_only", Boolean, nullable=False),
 )
 
@@ -263,12 +216,12 @@ mail_ids = Table(
 events = Table(
     "events",
     metadata,
-    _id(),
-    _ref("ticket", "tickets.number", nullable=True, index=True),
-    _ref("inbox", "inbox.id", nullable=True),
+    id_column(),
+    ref("ticket", "tickets.number", nullable=True, index=True),
+    ref("inbox", "inbox.id", nullable=True),
     Column("outbox", Id),
-    _time("at"),
-    _words("actor"),
+    time("at"),
+    words("actor"),
     Column("kind", String(50), nullable=False),
     Column("data", Json, nullable=False, server_default=text("'{}'")),
 )
@@ -276,38 +229,38 @@ events = Table(
 outbox = Table(
     "outbox",
     metadata,
-    _id(),
-    _ref("ticket", "tickets.number", nullable=True, index=True),  # NULL: an alert
+    id_column(),
+    ref("ticket", "tickets.number", nullable=True, index=True),  # NULL: an alert
     Column("notice", String(50), nullable=False),
     Column("message_id", String(300), nullable=False, unique=True),  # of the first copy
-    _words("mail_from"),
+    words("mail_from"),
     Column("automatic", Boolean, nullable=False),
-    _ref("inbox", "inbox.id", nullable=True, index=True),  # the mail that caused it
+    ref("inbox", "inbox.id", nullable=True, index=True),  # the mail that caused it
     Column("digest", String(64), ForeignKey("blobs.digest"), nullable=False),
-    _time("created"),
+    time("created"),
     Index(None, "created"),
 )
 
 outbox_recipients = Table(
     "outbox_recipients",
     metadata,
-    _id(),
-    _ref("outbox", "outbox.id"),
+    id_column(),
+    ref("outbox", "outbox.id"),
     Column("address", String(320), nullable=False),
-    _words("role"),
+    words("role"),
     # "": the copy has the Message-ID of the mail itself, as the first one may have
     Column("message_id", String(300), nullable=False, server_default=""),
-    _words("mail_from"),
+    words("mail_from"),
     Column("number", BigInteger),  # named by the token in its return path
     Column("head", LargeBinary, nullable=False),
     Column("state", String(20), nullable=False, server_default="pending"),
     Column("due", UtcTime),  # NULL when nothing is left to do; a claim moves it into the future
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("code", Integer, nullable=False, server_default="0"),
-    _words("text"),
-    _words("route"),
-    _time("queued"),
-    _time("changed"),
+    words("text"),
+    words("route"),
+    time("queued"),
+    time("changed"),
     UniqueConstraint("outbox", "address"),
     CheckConstraint(
         "(due IS NULL) = (state IN ('sent', 'failed', 'cancelled'))", name="due_unless_final"
@@ -333,11 +286,11 @@ outbox_recipients = Table(
 clocks = Table(
     "clocks",
     metadata,
-    _id(),
-    _ref("ticket", "tickets.number"),
+    id_column(),
+    ref("ticket", "tickets.number"),
     Column("kind", String(50), nullable=False),
     Column("due", UtcTime, index=True),  # NULL once it has rung or was stopped
-    _time("started"),
+    time("started"),
     UniqueConstraint("ticket", "kind"),
 )
 
@@ -347,9 +300,9 @@ imap_cursors = Table(
     Column("source", Text, primary_key=True),  # host/user/folder, each as long as it likes
     Column("uidvalidity", BigInteger, nullable=False, server_default="0"),
     Column("last_uid", BigInteger, nullable=False, server_default="0"),
-    _words("holder"),
+    words("holder"),
     Column("held_until", UtcTime),
-    _time("changed"),
+    time("changed"),
 )
 
 sources = Table(
@@ -358,7 +311,7 @@ sources = Table(
     Column("name", String(200), primary_key=True),
     Column("last_success", UtcTime),
     Column("last_failure", UtcTime),
-    _words("detail"),
+    words("detail"),
 )
 
 # Secrets that tokens are sealed with: `mailgate.core.token.Key`.
@@ -367,7 +320,7 @@ keys = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),  # 1 to 255, one octet of a token
     Column("secret", LargeBinary, nullable=False),
-    _time("created"),
+    time("created"),
     Column("retired", UtcTime),
     Column("valid_until", UtcTime),
     CheckConstraint("id BETWEEN 1 AND 255", name="id_fits_an_octet"),
@@ -377,7 +330,7 @@ keys = Table(
 generations = Table(
     "generations",
     metadata,
-    _ref("ticket", "tickets.number", primary_key=True),
+    ref("ticket", "tickets.number", primary_key=True),
     Column("address", String(320), primary_key=True),  # in lower case
     Column("generation", Integer, nullable=False),
 )
@@ -386,18 +339,18 @@ generations = Table(
 held = Table(
     "held",
     metadata,
-    _id(),
-    _ref("ticket", "tickets.number", index=True),
-    _ref("message", "messages.id", unique=True),
-    _ref("inbox", "inbox.id"),
-    _words("author"),
-    _words("owner"),
-    _words("why"),
-    _time("created"),
-    _time("expires"),
+    id_column(),
+    ref("ticket", "tickets.number", index=True),
+    ref("message", "messages.id", unique=True),
+    ref("inbox", "inbox.id"),
+    words("author"),
+    words("owner"),
+    words("why"),
+    time("created"),
+    time("expires"),
     Column("state", String(20), nullable=False, server_default="waiting"),
-    _time("changed"),
-    _words("by"),
+    time("changed"),
+    words("by"),
     Index(None, "owner", "created"),
     Index(
         "ix_held_waiting",
@@ -415,6 +368,15 @@ undeliverable = Table(
     Column("failures", Integer, nullable=False),  # within the last days that count
     Column("previous", UtcTime),  # when the failure before the last one was
     Column("paused", UtcTime),  # NULL: it is still written to
-    _words("reason"),
-    _time("changed"),  # when the last failure was
+    words("reason"),
+    time("changed"),  # when the last failure was
+)
+
+# What the gate has said or done already, and until when that holds.
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", String(300), primary_key=True),
+    time("until"),
+    words("why"),
 )

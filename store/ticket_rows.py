@@ -56,6 +56,7 @@ class TicketRow:
     time_spent: int
     fields: Mapping[str, Any]
     links: tuple[tuple[int, str], ...] = ()
+    merged_into: int | None = None
 
 
 def attachment_row(message: int, a: Attachment) -> dict[str, Any]:
@@ -130,4 +131,5 @@ def ticket_row(row: Row[Any], people_on: list[Any], tagged: tuple[str, ...]) -> 
         resolution=row.resolution,
         time_spent=row.time_spent,
         fields=row.fields,
+        merged_into=row.merged_into,
     )

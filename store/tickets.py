@@ -13,6 +13,7 @@ from mailgate.core.decision import Notice, OpenTicket
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind, TicketView
+from store import merging
 from store.dialects import on, spelled
 from store.people import People
 from store.schema import (
@@ -23,6 +24,7 @@ from store.schema import (
     mail_ids,
     messages,
     outbox,
+    outbox_recipients,
     participants,
     people,
     tags,
@@ -65,6 +67,7 @@ _REMEMBER = spelled(
     )
 )
 _CHANGE = update(tickets).where(tickets.c.number == bindparam("which"))
+_KIND = update(messages).where(messages.c.id == bindparam("which"))
 _TAG = spelled(lambda insert: insert(tags).on_conflict_do_nothing())
 _LINK = spelled(lambda insert: insert(links).on_conflict_do_nothing())
 _RECORD = events.insert()
@@ -100,8 +103,13 @@ _THREAD = (
             messages.c.kind == MessageKind.CUSTOMER.value,
             messages.c.message_id != "",
         ),
-        select(outbox.c.message_id, outbox.c.created.label("at"), outbox.c.id).where(
-            outbox.c.ticket == bindparam("number"), outbox.c.notice == Notice.ANSWER.value
+        select(outbox_recipients.c.message_id, outbox.c.created.label("at"), outbox.c.id)
+        .select_from(outbox.join(outbox_recipients))
+        .where(
+            outbox.c.ticket == bindparam("number"),
+            outbox.c.notice == Notice.ANSWER.value,
+            outbox_recipients.c.address == bindparam("reader"),
+            outbox_recipients.c.message_id != "",
         ),
     )
     .order_by(desc("at"), desc("id"))
@@ -129,6 +137,7 @@ class Tickets:
             "priority": effect.priority,
             "queue": effect.queue,
             "requester": person,
+            "domain": effect.requester.addr.rpartition("@")[2] if effect.requester else "",
             "language": effect.language,
             "source": effect.source,
             "created": now,
@@ -186,6 +195,10 @@ class Tickets:
             self._conn.execute(_ADD_ATTACHMENT, rows)
         return message
 
+    def set_message_kind(self, message: int, kind: MessageKind) -> None:
+        """Make a message something else: a held one that was released."""
+        self._conn.execute(_KIND, {"which": message, "kind": kind.value})
+
     def remember_ids(self, number: int, own: str, others: Sequence[str]) -> None:
         """Keep a mail's id, and the ids it refers to, as belonging to the ticket."""
         rows = [
@@ -222,6 +235,14 @@ class Tickets:
         ]
         self._conn.execute(on(self._conn, _LINK), rows)
 
+    def merge(self, number: int, into: int, now: datetime, *, closed: str = "closed") -> int:
+        """Let a ticket live on in another: `merging.merge`. Raises merging.CannotMerge."""
+        return merging.merge(self._conn, number, into, now, closed=closed)
+
+    def revoke_tokens(self, number: int, address: str) -> None:
+        """What tokens this address holds for the ticket prove nothing from now on."""
+        merging.revoke_tokens(self._conn, number, address)
+
     def record(self, event: Event) -> None:
         """Add a line to the audit trail."""
         self.record_many([event])
@@ -247,11 +268,11 @@ class Tickets:
 
     def views(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketView]:
         """Tickets as facts; `lock` keeps others from changing them until the end (PostgreSQL)."""
-        return {number: row.view for number, row in self._rows(numbers, lock=lock).items()}
+        return {number: row.view for number, row in self.rows(numbers, lock=lock).items()}
 
     def get(self, number: int, *, lock: bool = False) -> TicketRow | None:
         """One ticket, with its links."""
-        row = self._rows([number], lock=lock).get(number)
+        row = self.rows([number], lock=lock).get(number)
         if row is None:
             return None
         query = select(links.c.other, links.c.why).where(links.c.ticket == number)
@@ -268,10 +289,20 @@ class Tickets:
                 query = query.where(tickets.c[column] == value)
         query = query.order_by(tickets.c.updated.desc(), tickets.c.number.desc()).limit(limit)
         numbers = list(self._conn.execute(query).scalars())
-        rows = self._rows(numbers)
+        rows = self.rows(numbers)
         return [rows[n] for n in numbers]
 
-    def _rows(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketRow]:
+    def survivor_of(self, numbers: Collection[int]) -> dict[int, int]:
+        """For each of these tickets that was merged: the one it lives on in."""
+        return merging.survivors(self._conn, numbers)
+
+    def generations(
+        self, numbers: Collection[int], addresses: Collection[str] | None = None
+    ) -> dict[tuple[int, str], int]:
+        """(ticket, address in lower case) -> generation of tokens still good; 0 is left out."""
+        return merging.generations_of(self._conn, numbers, addresses)
+
+    def rows(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketRow]:
         if not numbers:
             return {}
         query = _TICKETS_LOCKED if lock else _TICKETS
@@ -325,7 +356,11 @@ class Tickets:
             for row in self._conn.execute(query)
         ]
 
-    def thread_ids(self, number: int, limit: int = 20) -> list[str]:
-        """Message-IDs that customers saw, oldest first, the last `limit` of them."""
-        found = self._conn.execute(_THREAD, {"number": number, "most": limit})
+    def thread_ids(self, number: int, reader: str, limit: int = 20) -> list[str]:
+        """Message-IDs of the public talk, oldest first, the last `limit` of them.
+
+        Our own mails count with the id that this reader's copy has: another's is their token.
+        """
+        asked = {"number": number, "reader": reader, "most": limit}
+        found = self._conn.execute(_THREAD, asked)
         return list(reversed(found.scalars().all()))

@@ -134,6 +134,7 @@ def outgoing(row: OutboxRow) -> dict[str, Any]:
         "recipients": [
             {
                 "address": r.address,
+                "message_id": r.message_id,
                 "state": r.state.value,
                 "attempts": r.attempts,
                 "code": r.code,

@@ -110,9 +110,7 @@ def create_tables() -> None:
         sa.Column("ticket", Id, nullable=False),
         sa.Column("address", sa.String(length=320), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["ticket"], ["tickets.number"], name=op.f("fk_generations_ticket")
-        ),
+        sa.ForeignKeyConstraint(["ticket"], ["tickets.number"], name=op.f("fk_generations_ticket")),
         sa.PrimaryKeyConstraint("ticket", "address", name=op.f("pk_generations")),
     )
     op.create_table(
@@ -154,4 +152,11 @@ def create_tables() -> None:
         sa.Column("reason", sa.Text(), server_default="", nullable=False),
         sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("address", name=op.f("pk_undeliverable")),
+    )
+    op.create_table(
+        "marks",
+        sa.Column("name", sa.String(length=300), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_marks")),
     )
