@@ -251,6 +251,12 @@ def _attachments(top: mime.Node, words: body.Words) -> tuple[Attachment, ...]:
     return tuple(out)
 
 
+def _calendar(top: mime.Node) -> str:
+    """What the first calendar part of the mail is sent for (RFC 6047, section 2.4)."""
+    methods = (n.params.get("method", "") for n in top.walk() if n.kind == "text/calendar")
+    return next((method.strip().upper()[:20] for method in methods if method), "")
+
+
 def _whole(raw: bytes, head: Head) -> ParsedMail:
     top, broken = mime.tree(head, raw)
     mail = _headers(raw, head, _charset(top))
@@ -262,13 +268,15 @@ def _whole(raw: bytes, head: Head) -> ParsedMail:
     if text and words.html and words.both and body.disagree(text, words.html):
         words.defects.add("text-html-differ")
     attachments = _attachments(top, words)
+    told = report.read(top, head, text)
     return replace(
         mail,
         text=text,
         html=words.html,
         attachments=attachments,
-        reports=report.reports(top),
-        reported_id=report.reported_id(top),
+        reports=told.reports,
+        reported_id=told.reported_id,
+        calendar=_calendar(top),
         defects=_unique(*mail.defects, *broken, *sorted(words.defects)),
     )
 
