@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from mailgate import journal
-from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Outgoing, Recipient
+from mailgate.core import token
+from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Outgoing, OutgoingCopy, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
+from mailgate.core.token import Key
 from mailgate.render import Markup, Rendered, Renderer
 from mailgate.wire import (
     NAME_MAX,
@@ -41,27 +43,51 @@ _RE = re.compile(r"\s*(?:re|aw|sv|vs|antw|rif|rép|res|odp)\s*(?:\[\d{1,3}\])?\s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnHead:
+    """What stands in one recipient's copy alone: nobody else may learn their tokens."""
+
+    message_id: str
+    reply_to: str
+    mail_from: str  # the return path
+    number: int | None = None  # of the return path's token
+    in_reply_to: str = ""  # Message-ID of the mail this one answers, as this recipient knows it
+    references: tuple[str, ...] = ()  # oldest first, without in_reply_to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeContext:
     """Everything a notice is made from, apart from templates and policy."""
 
-    ticket: TicketView
+    ticket: TicketView  # number 0: an alert, which belongs to no ticket
     recipients: tuple[Recipient, ...]
     mailbox: Mailbox  # the queue's: From, Reply-To and envelope sender
     now: datetime  # UTC-aware
-    token: str  # random, of letters and digits; makes the Message-ID unique
+    token: str  # random, of letters and digits; makes the mail unique
     language: str = ""  # "" is the ticket's
     author: Author | None = None  # of the message shown
     message: str = ""  # its visible text
     html: str = ""  # the same as SAFE HTML (render.safe_html), or "": the text is shown
     attachments: tuple[Part, ...] = ()
-    in_reply_to: str = ""  # Message-ID of the mail this one answers
-    references: tuple[str, ...] = ()  # oldest first, without in_reply_to
+    own: Mapping[str, OwnHead] = field(default_factory=dict)  # by address
     old: str = ""  # status or assignee before
     new: str = ""  # status or assignee now; "" is the ticket's
     note: str = ""  # internal words; only agents ever see them
     copies: tuple[str, ...] = ()  # participants who have the message already
     proven: bool = False  # the requester's address is known to be theirs: may be quoted back
-    reply_to: Mapping[str, str] = field(default_factory=dict)  # recipient -> own reply address
+    keys: tuple[Key, ...] = field(default=(), repr=False)  # tokens made with them are blotted out
+    release: str = ""  # the address that releases the held mail this notice is about
+    valid_hours: int = 0  # how long that address works
+    bounced: str = ""  # the address that a mail did not reach
+    diagnostic: str = ""  # what the server there said
+
+    def head(self, address: str, domain: str) -> OwnHead:
+        """A recipient's own head; without tokens where none was made (an alert)."""
+        own = self.own.get(address)
+        return own or OwnHead(
+            message_id=f"<mg.{self.ticket.number}.{self.token}@{domain}>",
+            reply_to=self.mailbox.address,
+            mail_from=self.mailbox.address,
+        )
 
 
 def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Policy) -> Outgoing:
@@ -72,30 +98,35 @@ def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Poli
     words = renderer.notice(language, notice.value, variables(notice, ctx, policy))
     for failure in words.failures:
         journal.trouble(what="template", error=failure, ticket=number, used=words.language)
-    message_id = f"<mg.{number}.{ctx.token}@{policy.domain}>"
+    own = {to.address: ctx.head(to.address, policy.domain) for to in ctx.recipients}
+    first = next(iter(own.values()))
     parts = ctx.attachments if notice in _WITH_MESSAGE else ()
     raw = b"".join(
         (
             address_header("From", ctx.mailbox.address, _from_name(notice, ctx, policy)),
-            header("Subject", _subject(words, number, policy)),
+            header("Subject", _subject(words, ctx, policy)),
             header("Date", format_datetime(ctx.now.astimezone(UTC))),
-            id_header("Message-ID", (message_id,)),
-            _threading(ctx, policy),
             _marks(notice, words, policy),
-            body(words.text, words.html, parts, message_id),
+            body(words.text, words.html, parts, ctx.token),
         )
     )
     return Outgoing(
         notice=notice,
-        ticket=number,
-        message_id=message_id,
-        # RFC 3834, 3.3 would let an automatic answer leave with the null sender. We keep the
-        # queue's address so that a bounce comes home to the outbox row and a dead address is
-        # noticed; it cannot loop, as nothing automatic is ever sent in answer to a bounce.
-        mail_from=ctx.mailbox.address,
+        ticket=number or None,
+        message_id=first.message_id,
+        # RFC 3834, 3.3 would let an automatic answer leave with the null sender. A return path of
+        # its own brings a bounce home to the very copy it is about; it cannot loop, as nothing
+        # automatic is ever sent in answer to a bounce.
+        mail_from=first.mail_from,
         raw=raw,
-        heads={to.address: _head(to, ctx) for to in ctx.recipients},
+        heads={address: _head(address, head, ctx, policy) for address, head in own.items()},
         automatic=notice not in HUMAN,
+        copies={
+            address: OutgoingCopy(
+                message_id=head.message_id, mail_from=head.mail_from, number=head.number
+            )
+            for address, head in own.items()
+        },
     )
 
 
@@ -125,17 +156,34 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
     }
     # No words of a sender who is nobody we know go back to the address they gave: else anyone
     # could have us mail anything to anyone.
-    if notice is Notice.CONFIRMATION or not (ctx.proven or notice in _WITH_MESSAGE):
+    if not (ctx.proven or notice in _WITH_MESSAGE):
         lines |= dict.fromkeys(("subject", "requester", "author", "author_address"), "")
     shown = notice in _WITH_MESSAGE
     return {
-        **{name: header_text(value) for name, value in lines.items()},
+        **{name: header_text(token.scrubbed(value, ctx.keys)) for name, value in lines.items()},
+        **_own_words(notice, ctx),
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),
-        "message": _cut(body_text(ctx.message).strip()) if shown else "",
+        "message": _cut(_clean(ctx)) if shown else "",
         "message_html": Markup(body_text(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
         "copies": _copies(ctx, policy) if notice in HUMAN else (),
         "attachments": tuple(header_text(p.filename) for p in ctx.attachments) if shown else (),
+    }
+
+
+def _clean(ctx: NoticeContext) -> str:
+    """The message without tokens: what a client quotes may hold the address it was sent to."""
+    return token.scrubbed(body_text(ctx.message).strip(), ctx.keys)
+
+
+def _own_words(notice: Notice, ctx: NoticeContext) -> dict[str, object]:
+    """What only agents' notices say: a release address works for whoever reads it."""
+    told = notice in TO_AGENTS
+    return {
+        "release": ctx.release if told else "",
+        "valid_hours": ctx.valid_hours,
+        "bounced_address": header_text(ctx.bounced) if told else "",
+        "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
     }
 
 
@@ -220,22 +268,25 @@ def _base_subject(subject: str, number: int, policy: Policy) -> str:
     return line
 
 
-def _subject(words: Rendered, number: int, policy: Policy) -> str:
+def _subject(words: Rendered, ctx: NoticeContext, policy: Policy) -> str:
+    number = ctx.ticket.number
     line = header_text(words.subject)
+    if not number:
+        return line
     again = "Re: " if _RE.match(line) else ""
     return f"{again}[{policy.subject_tag}#{number}] {_base_subject(line, number, policy)}".strip()
 
 
-def _threading(ctx: NoticeContext, policy: Policy) -> bytes:
+def _threading(own: OwnHead, number: int, policy: Policy) -> bytes:
     """In-Reply-To and References; the ticket's own pseudo id comes first and joins all its mails.
 
     It proves nothing: anyone can guess it.
     """
-    root = f"<mg.{ctx.ticket.number}@{policy.domain}>"
-    parent = message_ids((ctx.in_reply_to,))
-    line = [i for i in message_ids(ctx.references) if i not in (root, *parent)]
+    root = (f"<mg.{number}@{policy.domain}>",) if number else ()
+    parent = message_ids((own.in_reply_to,))
+    line = [i for i in message_ids(own.references) if i not in (*root, *parent)]
     recent = line[-(MAX_REFERENCES - 2) :]
-    return id_header("In-Reply-To", parent) + id_header("References", (root, *recent, *parent))
+    return id_header("In-Reply-To", parent) + id_header("References", (*root, *recent, *parent))
 
 
 def _marks(notice: Notice, words: Rendered, policy: Policy) -> bytes:
@@ -254,8 +305,12 @@ def _marks(notice: Notice, words: Rendered, policy: Policy) -> bytes:
     )
 
 
-def _head(to: Recipient, ctx: NoticeContext) -> bytes:
-    own = ctx.reply_to.get(to.address, ctx.mailbox.address)
-    return address_header("To", to.address) + address_header(
-        "Reply-To", own, ctx.mailbox.name if own == ctx.mailbox.address else ""
+def _head(address: str, own: OwnHead, ctx: NoticeContext, policy: Policy) -> bytes:
+    return b"".join(
+        (
+            address_header("To", address),
+            address_header("Reply-To", own.reply_to, ctx.mailbox.name),
+            id_header("Message-ID", (own.message_id,)),
+            _threading(own, ctx.ticket.number, policy),
+        )
     )

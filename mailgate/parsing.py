@@ -20,12 +20,14 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired, ProcessPool
 
 from mailgate.core.language import detect
-from mailgate.core.mail import ParsedMail
+from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.parse import headers_only, parse, parts_bytes
 from mailgate.core.strip import strip
+from mailgate.wire import Part
 
 SECONDS = 5.0  # for one mail
 MEMORY = 512 << 20  # octets of address space of one process; the worst 25 MB need 260 MB
+PASS_ON_MAX = 25 * 1024 * 1024  # octets of attachments that go along with one notice
 
 R = TypeVar("R")
 
@@ -169,6 +171,34 @@ class Parsers:
         self._running.add(work)
         work.add_done_callback(self._running.discard)
         return work
+
+
+def passed_on(
+    parsers: Parsers, raw: bytes, mail: ParsedMail
+) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Attachments that a notice may have to pass on, and the names of those too large for it.
+
+    Raises what `Parsers.call` raises.
+    """
+    wanted: list[Attachment] = []
+    for a in mail.attachments:
+        if a.size + sum(w.size for w in wanted) <= PASS_ON_MAX:
+            wanted.append(a)
+    left = tuple(a.filename for a in mail.attachments if a not in wanted)
+    if not wanted:
+        return (), left
+    data = parsers.call(parts_of, raw, [a.part for a in wanted])
+    return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True)), left
+
+
+def _part(attachment: Attachment, data: bytes) -> Part:
+    return Part(
+        filename=attachment.filename,
+        content_type=attachment.content_type,
+        data=data,
+        inline=attachment.inline,
+        content_id=attachment.content_id,
+    )
 
 
 def _end(pool: ProcessPool) -> None:

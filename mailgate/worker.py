@@ -16,14 +16,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from mailgate import crash, journal
-from mailgate.apply import Cause, Desk, apply
+from mailgate.apply import apply
 from mailgate.core import thread
-from mailgate.core.decide import Delivery, decide, quarantine
+from mailgate.core.case import Delivery
+from mailgate.core.decide import decide, quarantine
 from mailgate.core.decision import AppendMessage, Decision, Outcome
 from mailgate.core.identify import identify
-from mailgate.core.mail import Attachment, ParsedMail
+from mailgate.core.mail import ParsedMail
 from mailgate.core.ticket import MessageKind
-from mailgate.parsing import Parsers, parts_of
+from mailgate.desk import Cause, Desk
+from mailgate.parsing import Parsers, passed_on
+from mailgate.releasing import Releaser
 from mailgate.wire import Part
 from store.blobs import BlobMissing
 from store.database import Database, Tx, Unavailable
@@ -37,7 +40,6 @@ GROUP_SECONDS = 0.025  # an older transaction takes no more mails: whoever accep
 MAX_ATTEMPTS = 3  # then the mail is set aside for a human
 RETRY_AFTER = timedelta(seconds=5)
 PARENT_PATIENCE = timedelta(minutes=10)  # how long an answer waits for the mail it answers
-PASS_ON_MAX = 25 * 1024 * 1024  # octets of attachments that go along with one notice
 
 # The first word of a source's name -> what the ticket says it came by.
 CAME_BY = {"smtp": "email", "lmtp": "email", "imap": "email"}
@@ -74,6 +76,7 @@ class Worker:
     settled: Callable[[], None] = lambda: None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _jobs: deque[_Job] = field(default_factory=deque)
+    _approved: bool = True  # somebody may have approved a held mail
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
         """Settle mail until `stop` is set; `wake` cuts the waiting short."""
@@ -88,6 +91,7 @@ class Worker:
             if not busy:
                 wake.wait(0.5)
                 wake.clear()
+                self._approved = True  # at the command line, or on another node
         self.hand_back()
 
     def step(self, only: Collection[int] | None = None) -> bool:
@@ -95,7 +99,7 @@ class Worker:
         if len(self._jobs) <= WINDOW // 2 and not self._full():
             self._claim(only)
         if not self._jobs:
-            return False
+            return self._release()
         group = self._group()
         try:
             self._settle(group)
@@ -103,6 +107,19 @@ class Worker:
             self._jobs.extendleft(reversed(group))
             raise
         return True
+
+    def _release(self) -> bool:
+        """Let approved mail take effect; False when there was none."""
+        asked, self._approved = self._approved, False
+        if not asked:
+            return False
+        releaser = Releaser(
+            database=self.database, desk=self.desk, parsers=self.parsers, clock=self.clock
+        )
+        released = releaser.run() > 0
+        if released:
+            self.settled()
+        return released
 
     def drain(self, only: Collection[int] | None = None) -> None:
         """Settle all mail that is due. Raises Unavailable."""
@@ -244,12 +261,18 @@ class Worker:
             reason=decision.reason,
             message_id=waiting.message_id,
         )
+        self._approved |= decision.outcome is Outcome.COMMAND
         self.settled()
 
     def _decide_and_apply(self, tx: Tx, read: _Read, now: datetime) -> _Settled:
         policy, waiting, mail = self.desk.policy, read.waiting, read.mail
         duplicate_of = _duplicate_of(tx, waiting)
-        facts = tx.facts.gather(thread.keys(mail, policy), duplicate_of=duplicate_of)
+        facts = tx.facts.gather(
+            thread.keys(mail, waiting.envelope, policy),
+            duplicate_of=duplicate_of,
+            now=waiting.received,
+            flood_minutes=policy.flood_minutes,
+        )
         crash.point("work.thread")
         decision = decide(mail, _delivery(waiting, now), facts, policy)
         crash.point("work.rules")
@@ -271,23 +294,12 @@ class Worker:
         return decision, ticket
 
     def _parts(self, job: _Job, mail: ParsedMail) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-        """Attachments that a notice may have to pass on, and the names of those too large for it.
-
-        They are read in a killable process, before the transaction.
-        """
+        """What a notice may have to pass on; read in a killable process, before the transaction."""
         policy = self.desk.policy
-        keys = thread.keys(mail, policy)
+        keys = thread.keys(mail, job.waiting.envelope, policy)
         if not job.waiting.live or not (policy.agents or keys.ids or keys.numbers):
             return (), ()
-        wanted: list[Attachment] = []
-        for a in mail.attachments:
-            if a.size + sum(w.size for w in wanted) <= PASS_ON_MAX:
-                wanted.append(a)
-        left = tuple(a.filename for a in mail.attachments if a not in wanted)
-        if not wanted:
-            return (), left
-        data = self.parsers.call(parts_of, job.raw, [a.part for a in wanted])
-        return tuple(_part(a, d) for a, d in zip(wanted, data, strict=True)), left
+        return passed_on(self.parsers, job.raw, mail)
 
     def _not_settled(self, waiting: Waiting, error: Exception) -> None:
         if isinstance(error, AlreadySettled):
@@ -347,13 +359,3 @@ def _spoken_by_agent(decision: Decision) -> bool:
     """Whether an agent proved to have written it; an agent's address in From alone does not."""
     words = (e.kind for e in decision.effects if isinstance(e, AppendMessage))
     return MessageKind.AGENT in words
-
-
-def _part(attachment: Attachment, data: bytes) -> Part:
-    return Part(
-        filename=attachment.filename,
-        content_type=attachment.content_type,
-        data=data,
-        inline=attachment.inline,
-        content_id=attachment.content_id,
-    )

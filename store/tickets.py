@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, desc, select, union_all, update
+from sqlalchemy import Connection, bindparam, desc, literal, select, union_all, update
 
-from mailgate.core.decision import Notice, OpenTicket
+from mailgate.core.decision import HUMAN, Notice, OpenTicket
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind, TicketView
 from store import merging
 from store.dialects import on, spelled
+from store.outbox_rows import COPY_ID
 from store.people import People
 from store.schema import (
     attachments,
@@ -96,23 +97,27 @@ _TAGS = (
 )
 # An agent's answer counts by the id under which we sent it on: the one that the agent's own
 # client gave it was never seen by a customer, and holds the name of a private machine.
+_TALK = (*HUMAN, Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE)
 _THREAD = (
     union_all(
-        select(messages.c.message_id, messages.c.at, messages.c.id).where(
+        select(messages.c.message_id.label("sent"), messages.c.at, literal(0).label("after"))
+        .add_columns(messages.c.id)
+        .where(
             messages.c.ticket == bindparam("number"),
             messages.c.kind == MessageKind.CUSTOMER.value,
             messages.c.message_id != "",
         ),
-        select(outbox_recipients.c.message_id, outbox.c.created.label("at"), outbox.c.id)
+        # Later than the mail that it carries on, and the one that its reader has.
+        select(COPY_ID.label("sent"), outbox.c.created.label("at"), literal(1).label("after"))
+        .add_columns(outbox_recipients.c.id)
         .select_from(outbox.join(outbox_recipients))
         .where(
             outbox.c.ticket == bindparam("number"),
-            outbox.c.notice == Notice.ANSWER.value,
+            outbox.c.notice.in_([notice.value for notice in _TALK]),
             outbox_recipients.c.address == bindparam("reader"),
-            outbox_recipients.c.message_id != "",
         ),
     )
-    .order_by(desc("at"), desc("id"))
+    .order_by(desc("at"), desc("after"), desc("id"))
     .limit(bindparam("most"))
 )
 

@@ -27,6 +27,8 @@ class Happening(StrEnum):
     CUSTOMER_WROTE = "customer-wrote"
     AGENT_ANSWERED = "agent-answered"
     NOTE = "note"
+    HELD = "held"
+    BOUNCED = "bounced"
     ASSIGNED = "assigned"
     STATUS = "status"
     CLOSED = "closed"
@@ -61,6 +63,8 @@ AUDIENCE: Mapping[Happening, Telling] = {
         requester=Notice.ANSWER, cc=Notice.ANSWER, assignee=Notice.AGENT_MESSAGE, words=True
     ),
     Happening.NOTE: Telling(assignee=Notice.AGENT_MESSAGE, words=True),
+    Happening.HELD: Telling(assignee=Notice.AGENT_HELD, queue=Notice.AGENT_HELD),
+    Happening.BOUNCED: Telling(assignee=Notice.AGENT_BOUNCE, queue=Notice.AGENT_BOUNCE),
     Happening.ASSIGNED: Telling(
         requester=Notice.ASSIGNMENT, cc=Notice.ASSIGNMENT, assignee=Notice.AGENT_ASSIGNED
     ),

@@ -1,40 +1,188 @@
-"""What an author is on each ticket in question. From alone never makes an agent."""
+"""What an author may do on each ticket in question, and why. From alone never makes an agent.
+
+Two proofs are looked for beside the From header: that the mail comes from the address it names
+(a login, or a stamp of a server we trust), and that the writer saw a mail of this ticket (a token).
+
+    an agent       login                                          acts
+                   token of the agent's own and stamp, fresh      acts
+                   one of the two                                 is held; the agent is asked
+                   the token, nothing pinned, require "auto"      acts, but widens nothing
+                   a token of the agent's own, stamp "failed"     is held; the token is revoked
+                   neither                                        an outsider
+    a participant  token, stamp or login                          acts
+                   none of them, nothing is pinned                acts, but widens nothing
+                   none of them                                   is held
+    who was removed, with any evidence                            is held
+    anybody else   a token of this ticket                         is held
+                   other evidence                                 a new ticket with a link
+
+Taking a proof away never adds power (reliability: invariant 8).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from mailgate.core.decision import Facts
-from mailgate.core.people import Agent, Author, Role
+from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
+from mailgate.core.policy import Policy
+from mailgate.core.proofs import Proof
 from mailgate.core.ticket import TicketView
+from mailgate.core.token import holder_of
 
 
-def roles(author: Author, facts: Facts, ids: Sequence[str]) -> Mapping[int, Role]:
-    """The author's role on every ticket among the facts; `ids` are those the mail refers to."""
-    return {n: role_on(author, ticket, facts, ids) for n, ticket in facts.tickets.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything that the power on a ticket depends on."""
+
+    author: Author
+    proofs: Sequence[Proof]
+    policy: Policy
+    date: datetime | None  # of the Date header
+    received: datetime
+
+    @property
+    def provable(self) -> bool:
+        """Whether an honest sender has a way to be proven by a stamp."""
+        return bool(self.policy.trust.authserv_id) or self.policy.trust.verify
+
+    def good(self, ticket: TicketView) -> list[Proof]:
+        """Tokens of this ticket that are to be believed."""
+        return [p for p in self.proofs if p.good and p.number == ticket.number]
 
 
-def role_on(author: Author, ticket: TicketView, facts: Facts, ids: Sequence[str]) -> Role:
-    """Requester and CC by address; agent by address and a proof; anybody else is a stranger.
-
-    An agent's proof is a login, or a reference to a mail that was sent to this agent alone about
-    this ticket: its Message-ID holds 128 random bits that nobody else was shown.
-    """
-    if not author.address:
-        return Role.STRANGER
-    if author.address == ticket.requester:
-        return Role.REQUESTER
-    if author.agent and (author.proofs or _holds_token(author.agent, ticket.number, facts, ids)):
-        return Role.AGENT
-    return Role.CC if author.address in ticket.cc else Role.STRANGER
+def standings(asked: Question, facts: Facts) -> Mapping[int, Standing]:
+    """The author's standing on every ticket among the facts."""
+    return {number: standing(asked, ticket) for number, ticket in facts.tickets.items()}
 
 
-def _holds_token(agent: Agent, number: int, facts: Facts, ids: Sequence[str]) -> bool:
-    addresses = {agent.address.lower(), *(a.lower() for a in agent.aliases)}
-    for message_id in ids:
-        sent = facts.sent.get(message_id)
-        if sent and sent.ticket == number:
-            readers = {address.lower() for address in sent.recipients}
-            if readers and readers <= addresses:
-                return True
-    return False
+def standing(asked: Question, ticket: TicketView) -> Standing:
+    """The best that the proofs are worth on one ticket."""
+    good = asked.good(ticket)
+    judged = [_outsider(asked, ticket, good)]
+    if asked.author.address in ticket.participants:
+        judged.append(_participant(asked, ticket, good))
+    # Whoever asked for help is a requester there, agent or not.
+    if asked.author.agent and asked.author.address != ticket.requester:
+        judged.append(_agent(asked, asked.author.agent, ticket, good))
+    return max(judged, key=lambda s: (s.power, bool(s.revoke), s.role is Role.AGENT, s.level))
+
+
+def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof]) -> Standing:
+    own = [p for p in good if _is_of(p, agent) and p.claim.sealed.token.role is Role.AGENT]
+    held = Standing(role=Role.AGENT, power=Power.HOLD, level=1, owner=agent.address, agent=agent)
+    if "login" in asked.author.proofs:
+        return _acting(agent, ticket, asked.policy, level=3, reason="an agent, logged in")
+    if own and asked.author.stamp is Stamp.FAILED:
+        reason = f"an agent's token, but {asked.author.stamp_reason}"
+        return _but(held, reason, level=0, revoke=agent.address)
+    aligned = "aligned" in asked.author.proofs
+    if own and aligned:
+        stale = _stale(asked, own)
+        if not stale:
+            reason = "an agent, proven by a token and by a stamp"
+            return _acting(agent, ticket, asked.policy, level=2, reason=reason)
+        return _but(held, f"an agent's token and stamp, but {stale}")
+    if own:
+        if asked.provable or asked.policy.trust.require == "strict":
+            return _but(held, f"an agent's token alone: {_lacking(asked)}")
+        reason = "an agent, proven by a token"
+        return _acting(agent, ticket, asked.policy, level=1, reason=reason)
+    if aligned:
+        return _but(held, "an agent, proven by a stamp alone: no token of this ticket")
+    return Standing(reason="an agent's address, and nothing that proves it")
+
+
+def _acting(
+    agent: Agent, ticket: TicketView, policy: Policy, *, level: int, reason: str
+) -> Standing:
+    if not _has_access(agent, ticket, policy):
+        reason = f"{reason}, who does not work in queue {ticket.queue}"
+        return Standing(role=Role.AGENT, power=Power.HOLD, level=level, reason=reason, agent=agent)
+    power = Power.WIDEN if level >= 2 else Power.ACT
+    return Standing(role=Role.AGENT, power=power, level=level, reason=reason, agent=agent)
+
+
+def _participant(asked: Question, ticket: TicketView, good: list[Proof]) -> Standing:
+    role = Role.REQUESTER if asked.author.address == ticket.requester else Role.CC
+    # An agent's token proves nothing for a customer: it only shows what somebody passed on.
+    tokens = [p for p in good if p.claim.sealed.token.role is not Role.AGENT]
+    proven = [*asked.author.proofs, *(["a token"] if tokens else [])]
+    if proven:
+        level = 3 if "login" in proven else min(2, len(proven))
+        reason = f"the {role}, proven by {' and '.join(proven)}"
+        return Standing(role=role, power=Power.WIDEN, level=level, reason=reason)
+    if asked.provable:
+        return Standing(
+            role=role, power=Power.HOLD, reason=f"the {role}'s address, unproven: {_lacking(asked)}"
+        )
+    return Standing(
+        role=role, power=Power.ACT, reason=f"the {role}'s address; nothing is pinned to prove it"
+    )
+
+
+def _outsider(asked: Question, ticket: TicketView, good: list[Proof]) -> Standing:
+    if asked.author.address and asked.author.address in ticket.removed:
+        reason = "somebody who was taken off this ticket"
+        return Standing(power=Power.HOLD, level=int(bool(good)), reason=reason)
+    if not good:
+        return Standing()
+    for proof in good:
+        agent = next((a for a in asked.policy.agents if _is_of(proof, a)), None)
+        if agent and proof.claim.sealed.token.role is Role.AGENT:
+            # An agent's phone, or somebody who was forwarded an agent's mail: the agent knows.
+            return Standing(
+                power=Power.HOLD,
+                level=1,
+                reason=f"the token of agent {agent.address}, used from another address",
+                owner=agent.address,
+                agent=agent,
+            )
+    if asked.author.agent:
+        return Standing(
+            power=Power.HOLD,
+            level=1,
+            reason="an agent's address with the token of a participant",
+            owner=asked.author.agent.address,
+            agent=asked.author.agent,
+        )
+    return Standing(power=Power.HOLD, level=1, reason="a token of this ticket, but no participant")
+
+
+def _but(held: Standing, reason: str, *, level: int = 1, revoke: str = "") -> Standing:
+    return Standing(
+        role=held.role,
+        power=held.power,
+        level=level,
+        reason=reason,
+        owner=held.owner,
+        revoke=revoke,
+        agent=held.agent,
+    )
+
+
+def _is_of(proof: Proof, agent: Agent) -> bool:
+    holder = proof.claim.sealed.token.holder
+    return holder in {holder_of(a) for a in (agent.address, *agent.aliases)}
+
+
+def _stale(asked: Question, own: list[Proof]) -> str:
+    """A signed mail can be sent again by anybody who has it (DKIM replay, RFC 6376 section 8.6)."""
+    if not any(p.claim.signed for p in own):
+        return "the token stands in the envelope alone: a possible replay"
+    days = asked.policy.trust.date_days
+    if asked.date is None or abs(asked.received - asked.date) > timedelta(days=days):
+        return f"its Date is more than {days} days off: a possible replay"
+    return ""
+
+
+def _lacking(asked: Question) -> str:
+    return asked.author.stamp_reason or "no stamp of a server we trust"
+
+
+def _has_access(agent: Agent, ticket: TicketView, policy: Policy) -> bool:
+    there = policy.agents_of(ticket.queue)
+    assigned = {ticket.assignee.lower(), *(a.lower() for a in policy.groups.get(ticket.group, ()))}
+    return not there or agent in there or agent.address.lower() in assigned

@@ -121,16 +121,18 @@ class HeldMail:
     why: str
     created: datetime
     expires: datetime
-    state: str = "waiting"  # waiting | released | dropped | expired
+    state: str = "waiting"  # waiting | approved | released | dropped | expired
+    by: str = ""  # who approved or dropped it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:
-    """How much one sender, and one domain, wrote lately that became tickets of its own."""
+    """New matters that one sender, and one domain, brought lately: opened or gathered."""
 
     of_sender: int = 0
     of_domain: int = 0
-    ticket: int | None = None  # the flood ticket they are gathered on, if there is one
+    ticket: int | None = None  # the sender's flood ticket, if one got mail lately
+    domain_ticket: int | None = None  # the same of the domain; it has no requester
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +170,7 @@ class OpenTicket:
     priority: str
     language: str
     source: str
+    domain: str = ""  # whose mail it gathers; "" is the requester's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,11 +233,10 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A held mail becomes a message of this kind, once."""
+class Approve:
+    """A held mail may take effect, once; `mailgate.releasing` carries it out."""
 
     held: int
-    kind: MessageKind
     by: str
 
 
@@ -248,9 +250,9 @@ class RevokeTokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """The target lives on in another ticket, with its messages, ids and reply addresses."""
+    """Another ticket lives on in the target, with its messages, ids and reply addresses."""
 
-    into: int
+    merged: int
     because: str
 
 
@@ -291,7 +293,7 @@ Effect = (
     | LinkTicket
     | RecordBounce
     | Hold
-    | Release
+    | Approve
     | RevokeTokens
     | Merge
     | Prove

@@ -80,6 +80,7 @@ class DeliveryReport:
     action: str  # failed, delayed, delivered, relayed, expanded; "" unknown
     status: str = ""  # e.g. "5.1.1"
     diagnostic: str = ""
+    final: str = ""  # what `recipient` had become when it failed, "" where that is the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,7 @@ class ParsedMail:
     reports: tuple[DeliveryReport, ...] = ()  # of a DSN
     reported_id: str = ""  # Message-ID of the mail a DSN is about, "" unknown
     top_type: str = "text/plain"  # content type of the whole mail
+    calendar: str = ""  # METHOD of an iTIP part (RFC 5546) in capitals, "" where there is none
     # Trace headers in the order they stand in, topmost first: (lower-case name, unfolded value)
     # of Received, Authentication-Results, Delivered-To, X-Original-To and Return-Path.
     trail: tuple[tuple[str, str], ...] = ()

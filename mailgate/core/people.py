@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class Role(StrEnum):
@@ -57,3 +57,25 @@ class Author:
     proofs: tuple[str, ...] = ()  # of "login", "aligned"; From alone is no proof
     stamp: Stamp = Stamp.ABSENT
     stamp_reason: str = ""  # one sentence for `explain`
+
+
+class Power(IntEnum):
+    """What a mail may do on a ticket; a higher one includes the lower."""
+
+    LINK = 0  # a new ticket, with a link that agents see
+    HOLD = 1  # stored for agents' eyes, waits for approval
+    ACT = 2  # takes effect
+    WIDEN = 3  # takes effect, and may change who sees the ticket or decides on it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """An author's role on a ticket, and what that is worth."""
+
+    role: Role = Role.STRANGER
+    power: Power = Power.LINK
+    level: int = 0  # 0 nothing proven, 1 one proof, 2 two independent ones, 3 a login
+    reason: str = "no participant, and no token of this ticket"
+    owner: str = ""  # held: the registered address that may release it; "" agents of the queue
+    revoke: str = ""  # whose tokens of this ticket must prove nothing any more
+    agent: Agent | None = None  # whose token it was, or who proved to have written

@@ -6,7 +6,10 @@ the timers). `story.toml` may hold `rules` (as in rules.yaml) and, under `[NN-wh
 came: `mail_from`, `rcpt`, `login`, `source`, `live`, `with_next` (the worker does not run before
 the next mail is there too).
 
-In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address.
+In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address, `{reply:ADDRESS}`
+the address it is to be answered at, `{return:ADDRESS}` its return path and `{release:ADDRESS}` the
+release address it names. All four may stand in `rcpt` and `mail_from`, too. `story.toml` may hold
+`config`: more of config.toml.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import email
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
@@ -63,6 +67,9 @@ address = "ben@example.org"
 name = "Ben"
 queues = ["sales"]
 
+[trust]
+plus_addressing = "yes"
+
 [tickets]
 categories = ["billing", "orders"]
 autoclose_days = 3
@@ -70,15 +77,53 @@ autoclose_days = 3
 [tickets.groups]
 night = ["ana@example.org", "ben@example.org"]
 """
-_NOTICE = re.compile(rb"\{notice:([^}]+)\}")
-_OURS = re.compile(r"<mg\.(\d+)\.([0-9a-f]+)@example\.org>")
+_WISH = re.compile(r"\{(notice|reply|return|release):([^}]+)\}")
+_OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
+_TOKEN = re.compile(r"\+[a-z2-7]{47}@", re.IGNORECASE)
+
+
+def config_with(more: str) -> str:
+    """CONFIG with more of it; a section that is given again replaces ours."""
+    given = set(re.findall(r"^\[[a-z.]+\]", more, re.MULTILINE))
+    ours = re.split(r"(?=^\[)", CONFIG, flags=re.MULTILINE)
+    return "".join(part for part in ours if part.partition("\n")[0] not in given) + "\n" + more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """One mail as it went to one recipient."""
+
+    notice: str
+    raw: bytes
+    path: str
+
+    @property
+    def mail(self) -> EmailMessage:
+        return _parsed(self.raw)
+
+    @property
+    def message_id(self) -> str:
+        return str(self.mail["Message-ID"])
+
+    @property
+    def reply_to(self) -> str:
+        return str(self.mail["Reply-To"].addresses[0].addr_spec)
+
+    @property
+    def release(self) -> str:
+        """The release address that stands in the text, or that it is to be answered at."""
+        body = self.mail.get_body(("plain",))
+        found = re.search(r"[^\s<>]+\+[a-z2-7]{47}@[a-z.]+", body.get_content() if body else "")
+        return found[0] if found else self.reply_to
 
 
 class House:
     """One help desk over a database, with a clock that only moves when told."""
 
-    def __init__(self, database: Database, parsers: Parsers, folder: Path, rules: str = "") -> None:
-        (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
+    def __init__(
+        self, database: Database, parsers: Parsers, folder: Path, rules: str = "", config: str = ""
+    ) -> None:
+        (folder / "config.toml").write_text(config_with(config), encoding="utf-8")
         (folder / "rules.yaml").write_text(rules or "rules: []\n", encoding="utf-8")
         self.database = database
         self.now = START
@@ -129,9 +174,35 @@ class House:
 
     def last_notice(self, address: str) -> str:
         """The Message-ID of our last mail to an address."""
+        return self.last(address).message_id
+
+    def last(self, address: str) -> Sent:
+        """Our last mail to an address."""
+        return self.sent(address)[-1]
+
+    def sent(self, address: str) -> list[Sent]:
+        """All our mails to an address, oldest first."""
         with self.database.reading() as tx:
-            rows = [r for r in tx.outbox.list(limit=10_000) if address in _addresses(r)]
-        return rows[-1].message_id
+            return [
+                Sent(notice=row.notice, raw=tx.outbox.wire_bytes(person.id), path=person.mail_from)
+                for row in tx.outbox.list(limit=100_000)
+                for person in row.recipients
+                if person.address == address
+            ]
+
+    def filled(self, text: str) -> str:
+        """A text with its wishes (`{notice:ADDRESS}` ...) fulfilled."""
+
+        def wish(match: re.Match[str]) -> str:
+            mail = self.last(match[2])
+            return {
+                "notice": mail.message_id,
+                "reply": mail.reply_to,
+                "return": mail.path,
+                "release": mail.release,
+            }[match[1]]
+
+        return _WISH.sub(wish, text)
 
 
 class Transcript:
@@ -143,6 +214,7 @@ class Transcript:
         self._events: dict[int, int] = {}  # ticket -> how many are written down
         self._mails = 0
         self._names: dict[str, str] = {}  # Message-IDs of ours -> <notice-1@ours>
+        self._tags: dict[str, str] = {}  # tokens in addresses -> +token-1@
 
     def text(self) -> str:
         """Everything, with names for what is random."""
@@ -181,8 +253,10 @@ class Transcript:
         for person in row.recipients:
             head = _parsed(tx.outbox.wire_bytes(person.id))
             lines.append(f"    to {head['To']} ({person.role}), answers to {head['Reply-To']}")
+            answers = f" in reply to {head['In-Reply-To']}" if head["In-Reply-To"] else ""
+            lines.append(f"      {head['Message-ID']}{answers}, bounces to {person.mail_from}")
         message = _parsed(tx.outbox.wire_bytes(row.recipients[0].id))
-        for name in ("From", "Subject", "Message-ID", "In-Reply-To", "Auto-Submitted"):
+        for name in ("From", "Subject", "Auto-Submitted"):
             if message[name]:
                 lines.append(f"    {name}: {message[name]}")
         body = message.get_body(("plain",))
@@ -198,7 +272,10 @@ class Transcript:
         def name(match: re.Match[str]) -> str:
             return self._names.setdefault(match[0], f"<notice-{len(self._names) + 1}@ours>")
 
-        return _OURS.sub(name, line)
+        def tagged(match: re.Match[str]) -> str:
+            return self._tags.setdefault(match[0], f"+token-{len(self._tags) + 1}@")
+
+        return _TOKEN.sub(tagged, _OURS.sub(name, line))
 
 
 def play(folder: Path, house: House) -> str:
@@ -214,7 +291,7 @@ def play(folder: Path, house: House) -> str:
             _act(house, tomllib.loads(path.read_text(encoding="utf-8")))
         else:
             how = script.get(path.stem, {})
-            waiting.append(house.deliver(_mail(path, house), **how))
+            waiting.append(house.deliver(_mail(path, house), **_filled(how, house)))
             if how.get("with_next"):
                 continue
             house.settle()
@@ -243,19 +320,27 @@ def _act(house: House, action: Mapping[str, Any]) -> None:
 
 
 def _mail(path: Path, house: House) -> bytes:
-    def notice(match: re.Match[bytes]) -> bytes:
-        return house.last_notice(match[1].decode()).encode()
+    text = path.read_bytes().decode("latin-1")
+    return house.filled(text).encode("latin-1").replace(b"\n", b"\r\n")
 
-    return _NOTICE.sub(notice, path.read_bytes()).replace(b"\n", b"\r\n")
+
+def _filled(how: Mapping[str, Any], house: House) -> dict[str, Any]:
+    filled = dict(how)
+    if "mail_from" in how:
+        filled["mail_from"] = house.filled(how["mail_from"])
+    if "rcpt" in how:
+        filled["rcpt"] = [house.filled(address) for address in how["rcpt"]]
+    return filled
+
+
+def config_of(folder: Path) -> str:
+    """What a story adds to the configuration."""
+    return str(_script(folder).get("config", ""))
 
 
 def _first_address(raw: bytes) -> str:
     found = re.search(rb"^From:.*?([^\s<]+@[^\s>]+)", raw, re.MULTILINE)
     return found[1].decode("ascii") if found else "unknown@example.net"
-
-
-def _addresses(row: OutboxRow) -> set[str]:
-    return {person.address for person in row.recipients}
 
 
 def _parsed(raw: bytes) -> EmailMessage:

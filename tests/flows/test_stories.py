@@ -13,7 +13,7 @@ import pytest
 from mailgate.parsing import Parsers
 from store.database import Database
 from tests.conftest import Golden
-from tests.flows.rig import House, play, rules_of
+from tests.flows.rig import House, config_of, play, rules_of
 
 HERE = Path(__file__).parent
 STORIES = sorted(path.name for path in HERE.iterdir() if list(path.glob("*.eml")))
@@ -32,7 +32,7 @@ def test_story(
     story: str, database: Database, parsers: Parsers, tmp_path: Path, golden: Golden
 ) -> None:
     folder = HERE / story
-    house = House(database, parsers, tmp_path, rules_of(folder))
+    house = House(database, parsers, tmp_path, rules_of(folder), config_of(folder))
     try:
         text = play(folder, house)
     finally:

@@ -1,0 +1,115 @@
+"""Mail that may be what it says: stored for agents' eyes until somebody who knows approves it."""
+
+from __future__ import annotations
+
+from mailgate.core import audience, token
+from mailgate.core.audience import Happening
+from mailgate.core.case import Case
+from mailgate.core.decision import (
+    Approve,
+    Decision,
+    Effect,
+    HeldMail,
+    Hold,
+    LinkTicket,
+    Notice,
+    Notify,
+    Outcome,
+    Recipient,
+    RevokeTokens,
+    Step,
+)
+from mailgate.core.people import Stamp
+from mailgate.core.proofs import Claim
+from mailgate.core.telling import told_steps
+from mailgate.core.thread import Placement
+from mailgate.core.ticket import TicketView
+from mailgate.core.token import Purpose
+
+
+def hold(case: Case, ticket: TicketView, placed: Placement) -> Decision:
+    """Store the mail on the ticket, without effect, and ask whoever can tell.
+
+    The owner of a token or address is asked at the registered address; where there is none, the
+    ticket's agents decide. Nobody outside hears of it (reliability: T4, T5, A10, C2, C3).
+    """
+    here = case.standing
+    effects: list[Effect] = [Hold(author=case.mail.sender, why=here.reason, owner=here.owner)]
+    if here.revoke:
+        effects.append(RevokeTokens(address=here.revoke, because=here.reason))
+    effects += [LinkTicket(other=number, why=why) for number, why in placed.links]
+    told = () if case.quiet else _asked(case, ticket)
+    return Decision(
+        outcome=Outcome.HELD,
+        reason=f"held: {here.reason}",
+        target=ticket.number,
+        effects=(*effects, *told),
+        trace=(*case.trace, *told_steps(told, case)),
+    )
+
+
+def _asked(case: Case, ticket: TicketView) -> tuple[Notify, ...]:
+    owner, reason = case.standing.owner, case.standing.reason
+    if not owner:
+        told = audience.tell(Happening.HELD, ticket, case.policy, author="")
+        return tuple(_with_note(n, reason) for n in told)
+    to = Recipient(address=owner, role="agent", why="can tell whether the mail is genuine")
+    asked = Notify(notice=Notice.CHALLENGE, to=(to,), note=reason)
+    if case.facts.challenges < case.policy.trust.challenges_week:
+        return (asked,)
+    leads = tuple(
+        Recipient(address=a.address, role="agent", why="lead")
+        for a in case.policy.agents
+        if a.lead and a.address != owner
+    )
+    often = f"{owner} has been asked {case.facts.challenges} times this week: {reason}"
+    return (asked, Notify(notice=Notice.AGENT_HELD, to=leads, note=often)) if leads else (asked,)
+
+
+def _with_note(notify: Notify, note: str) -> Notify:
+    return Notify(notice=notify.notice, to=notify.to, left_out=notify.left_out, note=note)
+
+
+def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, list[Step]]:
+    """The decision for a mail to a release address; None when it is not for whoever wrote it.
+
+    It releases the one mail it was made for, once, when it comes from the person it was made for.
+    Whatever else it says is not looked at.
+    """
+    claim = next((c for c in given if c.sealed.token.purpose is Purpose.RELEASE), None)
+    if claim is None:
+        return None, []
+    wrong = _not_theirs(case, claim)
+    held = case.facts.held
+    if wrong or held is None:
+        reason = f"a release address: {wrong or 'there is no such held mail'}"
+        return None, [Step(step="release", verdict="no evidence", reason=reason)]
+    late = _too_late(case, held)
+    reason = f"held mail {held.id}: {late or 'released by its owner'}"
+    to = Recipient(address=case.author.address, role="agent", why="tried to release a held mail")
+    told = Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=f"nothing was released: {late}")
+    decision = Decision(
+        outcome=Outcome.COMMAND,
+        reason=reason,
+        target=held.ticket,
+        effects=(told,) if late else (Approve(held=held.id, by=case.author.address),),
+        trace=(*case.trace, Step(step="release", verdict=late or "released", reason=reason)),
+    )
+    return decision, []
+
+
+def _not_theirs(case: Case, claim: Claim) -> str:
+    wrong = token.fault(claim.sealed, case.facts.keys, case.delivery.received)
+    if wrong:
+        return wrong
+    agent = case.author.agent
+    addresses = (agent.address, *agent.aliases) if agent else ()
+    if claim.sealed.token.holder not in {token.holder_of(a) for a in addresses}:
+        return "it was made for somebody else"
+    return case.author.stamp_reason if case.author.stamp is Stamp.FAILED else ""
+
+
+def _too_late(case: Case, held: HeldMail) -> str:
+    if held.state != "waiting":
+        return f"it is {held.state} already"
+    return "the time for it is over" if case.delivery.received > held.expires else ""

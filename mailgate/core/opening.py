@@ -1,0 +1,119 @@
+"""A mail that belongs to no ticket opens one, with links to those it spoke of in vain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mailgate.core import audience, rules
+from mailgate.core.audience import Happening
+from mailgate.core.case import Case, context, copied
+from mailgate.core.consequences import after, legal
+from mailgate.core.decision import (
+    AppendMessage,
+    Decision,
+    Effect,
+    LinkTicket,
+    New,
+    Notice,
+    Notify,
+    OpenTicket,
+    Outcome,
+)
+from mailgate.core.telling import allowed, told_steps
+from mailgate.core.thread import CLAIMED, FOLLOWS
+from mailgate.core.ticket import MessageKind, TicketView
+
+NO_SUBJECT = "(no subject)"
+Links = Sequence[tuple[int, str]]
+
+
+def new_ticket(case: Case, links: Links) -> Decision:
+    """Open a ticket; requester and CC get a confirmation, agents the words."""
+    opened, view = _opened(case)
+    added, cc_steps = copied(case, view)
+    effects: list[Effect] = [
+        opened,
+        AppendMessage(kind=MessageKind.CUSTOMER, author=case.mail.sender),
+        *added,
+        *(LinkTicket(other=number, why=why) for number, why in links),
+        *case.noted(),
+    ]
+    ruled = rules.evaluate(case.mail, context(case, view.queue, is_new=True), case.policy.rules)
+    trace = (*case.trace, *cc_steps, *ruled.steps)
+    if ruled.ignore is not None:
+        return Decision(outcome=Outcome.IGNORED, reason=ruled.ignore, trace=trace)
+    wanted, steps = legal(ruled.effects, view, case.policy)
+    effects += wanted
+    told = _told(case, after(view, effects), links)
+    return Decision(
+        outcome=Outcome.TICKET,
+        reason=_because(links),
+        target=New(),
+        effects=(*effects, *told),
+        trace=(*trace, *steps, *told_steps(told, case)),
+    )
+
+
+def _opened(case: Case) -> tuple[OpenTicket, TicketView]:
+    policy, mail = case.policy, case.mail
+    opened = OpenTicket(
+        subject=mail.subject or NO_SUBJECT,
+        requester=mail.sender,
+        queue=case.mailbox.queue if case.mailbox else "support",
+        status=policy.life.initial,
+        priority=policy.default_priority,
+        language=language(case),
+        source=case.delivery.source,
+    )
+    view = TicketView(
+        number=0,
+        subject=opened.subject,
+        status=opened.status,
+        priority=opened.priority,
+        queue=opened.queue,
+        requester=case.author.address,
+        language=opened.language,
+    )
+    return opened, view
+
+
+def _told(case: Case, view: TicketView, links: Links) -> tuple[Notify, ...]:
+    if case.quiet:
+        return ()
+    told = audience.tell(Happening.OPENED, view, case.policy, author="", present=frozenset())
+    told = tuple(_marked(n, case, links) for n in allowed(told, case.verdict))
+    return audience.timely(told, case.delivery.received, case.delivery.now)
+
+
+def _marked(notify: Notify, case: Case, links: Links) -> Notify:
+    if notify.notice is Notice.CONFIRMATION:
+        return replace(notify, proven=case.proven)
+    agent = case.author.agent
+    claimed = agent is not None and not case.author.proofs and bool(links)
+    return replace(notify, note=CLAIMS_AGENT if claimed else "")
+
+
+CLAIMS_AGENT = (
+    "the sender's address is an agent's, but nothing proves it: it was not treated as one"
+)
+
+
+def language(case: Case) -> str:
+    """Of the mail, else what the sender wrote before, else the mailbox's, if we have templates."""
+    box = case.mailbox.language if case.mailbox else ""
+    for found in (case.mail.language, case.facts.sender_language, box):
+        if found in case.policy.languages:
+            return found
+    return case.policy.language
+
+
+def _because(links: Links) -> str:
+    if not links:
+        return "a new matter"
+    number, why = links[0]
+    words = {
+        CLAIMED: f"refers to #{number}, but the sender is no participant there",
+        FOLLOWS: f"follows #{number}, which was closed too long ago",
+    }
+    return words.get(why, f"refers to #{number}")

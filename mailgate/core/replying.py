@@ -1,0 +1,106 @@
+"""A participant wrote again: the words join the ticket and go to the others on it."""
+
+from __future__ import annotations
+
+from mailgate.core import addressed, audience, rules, thanks
+from mailgate.core.audience import Happening
+from mailgate.core.case import Case, context, copied
+from mailgate.core.consequences import after, changes, legal, without
+from mailgate.core.decision import (
+    AddParticipant,
+    AppendMessage,
+    Decision,
+    Effect,
+    LinkTicket,
+    Merge,
+    Notify,
+    Outcome,
+    SetField,
+    Step,
+)
+from mailgate.core.telling import allowed, told_steps
+from mailgate.core.thread import Placement
+from mailgate.core.ticket import MessageKind, TicketView
+
+
+def reply(case: Case, ticket: TicketView, placed: Placement) -> Decision:
+    """A participant (or, in an import, whoever the headers name) wrote again."""
+    added, cc_steps = _added(case, ticket)
+    effects: list[Effect] = [
+        *(Merge(merged=n, because=placed.how) for n in placed.merges),
+        AppendMessage(kind=MessageKind.CUSTOMER, author=case.mail.sender),
+        *added,
+        *(LinkTicket(other=number, why=why) for number, why in placed.links),
+        *case.noted(),
+    ]
+    woken, wake_steps = _woken(case, ticket)
+    effects += woken
+    ruled = rules.evaluate(case.mail, context(case, ticket.queue, is_new=False), case.policy.rules)
+    trace = (*case.trace, *cc_steps, *wake_steps, *ruled.steps)
+    if ruled.ignore is not None:
+        return Decision(outcome=Outcome.IGNORED, reason=ruled.ignore, trace=trace)
+    wanted, steps = legal(ruled.effects, ticket, case.policy)
+    told = _told(case, ticket, effects, wanted)
+    return Decision(
+        outcome=Outcome.REPLY,
+        reason=placed.how,
+        target=ticket.number,
+        effects=(*effects, *wanted, *told),
+        trace=(*trace, *steps, *told_steps(told, case)),
+    )
+
+
+def noted(case: Case, ticket: TicketView) -> Decision:
+    """An automatic mail on a ticket is kept and changes nothing (reliability: L2)."""
+    return Decision(
+        outcome=Outcome.NOTE,
+        reason=f"an automatic mail, kept as a note: {case.verdict.reason}",
+        target=ticket.number,
+        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender),),
+        trace=case.trace,
+    )
+
+
+def is_thanks(case: Case) -> bool:
+    """Nothing but thanks: kept and shown, and no reason to open a ticket again."""
+    words = case.mail.visible or case.mail.text
+    return not case.mail.attachments and thanks.bare_thanks(words, case.mail.language)
+
+
+def _added(case: Case, ticket: TicketView) -> tuple[list[AddParticipant], list[Step]]:
+    added, steps = copied(case, ticket)
+    sender = case.mail.sender
+    known = (*ticket.participants, *ticket.removed)
+    if case.delivery.approved_by and sender and sender.addr not in known:
+        # Whoever approved the mail of somebody new wants them to get the answer.
+        added.append(AddParticipant(address=sender, added_by=case.delivery.approved_by))
+    return added, steps
+
+
+def _woken(case: Case, ticket: TicketView) -> tuple[list[Effect], list[Step]]:
+    life = case.policy.life
+    if ticket.status in (life.initial, life.active) or not life.may(ticket.status, life.active):
+        return [], []
+    if is_thanks(case):
+        step = Step(step="thanks", verdict=f"stays {ticket.status}", reason="nothing but thanks")
+        return [], [step]
+    return [SetField(field="status", value=life.active, because="a participant wrote")], []
+
+
+def _told(
+    case: Case, ticket: TicketView, effects: list[Effect], wanted: list[Effect]
+) -> tuple[Notify, ...]:
+    if case.quiet:
+        return ()
+    before, view = after(ticket, effects), after(ticket, [*effects, *wanted])
+    told = (
+        *audience.tell(
+            Happening.CUSTOMER_WROTE,
+            without(view, set(before.cc) - set(ticket.cc)),  # they have the mail itself
+            case.policy,
+            author=case.author.address,
+            present=addressed.present(case.mail),
+        ),
+        *changes(before, view, case.policy),
+    )
+    return allowed(told, case.verdict)

@@ -1,0 +1,201 @@
+"""Notify effects -> outbox rows: through the gate, then composed, one mail per agent."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from mailgate import crash, journal
+from mailgate.compose import NoticeContext, OwnHead, compose
+from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.people import Author, Mailbox
+from mailgate.core.policy import Policy
+from mailgate.core.strip import own_words
+from mailgate.core.ticket import TicketView
+from mailgate.desk import Cause, Desk
+from mailgate.gate import pass_gate
+from mailgate.render import TemplateFailure
+from mailgate.sealing import Answered, Sealer
+from mailgate.wire import Part
+from store.database import Tx
+
+HELD_DAYS = 14  # how long agents may accept a held mail of a customer
+Say = Callable[..., None]  # records an event on the ticket
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occasion:
+    """The ticket as it is now, and what happened on it."""
+
+    ticket: TicketView
+    say: Say
+    old: str = ""  # status or assignee before
+    held: int | None = None  # the mail that was held
+    bounced: str = ""  # the address that a mail did not reach
+    diagnostic: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notices:
+    """Puts notices into the outbox, inside the caller's transaction."""
+
+    tx: Tx
+    cause: Cause
+    desk: Desk
+
+    def notify(self, effect: Notify, on: Occasion) -> None:
+        """Gate, compose, queue. Whoever is not written to is named in an event, with the reason."""
+        cause, desk = self.cause, self.desk
+        by_mail = cause.inbox is not None and not cause.by_agent
+        passed = pass_gate(self.tx, effect, desk.caps, cause.now, by_mail=by_mail)
+        for person in passed.stopped:
+            journal.gated(ticket=on.ticket.number, notice=effect.notice, why=person.why)
+            on.say("withheld", notice=effect.notice.value, to=person.address, why=person.why)
+        # An agent's notice may hold a release address, which is for one reader alone.
+        agents = [person for person in passed.to if person.role == "agent"]
+        others = [person for person in passed.to if person.role != "agent"]
+        for to in (*((agent,) for agent in agents), tuple(others)):
+            if to:
+                self._queue(effect, to, on)
+
+    def _queue(self, effect: Notify, to: tuple[Recipient, ...], on: Occasion) -> None:
+        crash.point("out.render")
+        context = self._context(effect, to, on)
+        try:
+            mail = compose(effect.notice, context, self.desk.renderer, self.desk.policy)
+        except TemplateFailure as error:
+            # A broken template must not undo a ticket: the mail was taken, its notice is owed.
+            journal.trouble(what="template", error=error, ticket=on.ticket.number)
+            on.say("unwritten", notice=effect.notice.value, why=str(error))
+            return
+        outbox = self.tx.outbox.add(mail, to, self.cause.now, inbox=self.cause.inbox)
+        names = [person.address for person in to]
+        on.say("queued", outbox=outbox, notice=effect.notice.value, to=names)
+
+    def _context(self, effect: Notify, to: tuple[Recipient, ...], on: Occasion) -> NoticeContext:
+        cause, policy = self.cause, self.desk.policy
+        sealer = Sealer(
+            tx=self.tx,
+            policy=policy,
+            mailbox=policy.mailbox_of(on.ticket.queue) or _fallback(policy),
+            ticket=on.ticket,
+            now=cause.now,
+        )
+        release, hours = self._release(effect, to, on, sealer)
+        return NoticeContext(
+            ticket=on.ticket,
+            recipients=to,
+            mailbox=sealer.mailbox,
+            now=cause.now,
+            token=secrets.token_hex(16),
+            language=self._language(to, on.ticket),
+            author=self._author(effect),
+            message=self._words(effect),
+            attachments=self._parts(effect),
+            note="; ".join(filter(None, (effect.note, self._too_large(effect, on)))),
+            own=self._heads(sealer, effect, to, release),
+            old=on.old,
+            # What an agent set off cannot be a stranger's way to have us mail their words.
+            proven=cause.by_agent or effect.proven,
+            copies=tuple(p.address for p in effect.left_out if p.why.startswith("already in")),
+            keys=self.tx.keys.all(),
+            release=release,
+            valid_hours=hours,
+            bounced=on.bounced,
+            diagnostic=on.diagnostic,
+        )
+
+    def _heads(
+        self, sealer: Sealer, effect: Notify, to: tuple[Recipient, ...], release: str
+    ) -> Mapping[str, OwnHead]:
+        mail = self.cause.mail
+        answers = Answered(
+            ticket=sealer.ticket.number,
+            message_id=mail.message_id if mail and mail.has_message_id else "",
+            references=mail.references if mail else (),
+            goes_on=effect.notice is Notice.ANSWER,
+        )
+        heads = sealer.heads(to, answers)
+        if effect.notice is Notice.CHALLENGE:
+            # Answering a challenge is the approval; the text says so.
+            return {who: replace(head, reply_to=release) for who, head in heads.items()}
+        return heads
+
+    def _release(
+        self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer
+    ) -> tuple[str, int]:
+        """The address that releases the held mail, for this one reader, and its hours."""
+        asks = effect.notice in (Notice.CHALLENGE, Notice.AGENT_HELD)
+        if on.held is None or not asks:
+            return "", 0
+        hours = held_for(effect.notice is Notice.CHALLENGE, self.desk.policy) // timedelta(hours=1)
+        days = 1 + hours // 24
+        return sealer.release_address(on.held, to[0].address, days), hours
+
+    def _author(self, effect: Notify) -> Author | None:
+        """Whose words a notice carries: an approved answer is the agent's, whatever it came from."""
+        author, agent = self.cause.author, self.cause.agent
+        if effect.notice is Notice.ANSWER and author and agent and not author.agent:
+            return replace(author, agent=agent, name=agent.name)
+        return author
+
+    def _words(self, effect: Notify) -> str:
+        mail = self.cause.mail
+        if mail is None:
+            return ""
+        words = mail.visible or mail.text
+        # In an agent's mail what is not new is our notice: it must not reach the customer.
+        by_mail = effect.notice is Notice.ANSWER and self.cause.inbox is not None
+        return own_words(words) if by_mail else words
+
+    def _parts(self, effect: Notify) -> tuple[Part, ...]:
+        if effect.notice is not Notice.ANSWER:
+            return self.cause.parts
+        instance = self.desk.policy.instance
+        return tuple(part for part in self.cause.parts if _may_leave(part, instance))
+
+    def _too_large(self, effect: Notify, on: Occasion) -> str:
+        names = ", ".join(self.cause.left_behind)
+        if names and effect.notice is Notice.ANSWER:
+            number = on.ticket.number
+            journal.trouble(what="attachments", error="too large to pass on", ticket=number)
+            on.say("left-behind", files=names)
+        return f"too large to pass on: {names}" if names else ""
+
+    def _language(self, to: tuple[Recipient, ...], ticket: TicketView) -> str:
+        if all(person.role == "agent" for person in to):
+            return self.desk.policy.language
+        return ticket.language or self.desk.policy.language
+
+
+def held_for(by_owner: bool, policy: Policy) -> timedelta:
+    """How long a held mail may be approved: by the owner of its address, or by agents."""
+    hours = policy.trust.challenge_hours
+    return timedelta(hours=hours) if by_owner else timedelta(days=HELD_DAYS)
+
+
+# What an agent's client adds for itself: a certificate or key names the private address.
+_PRIVATE_TYPES = frozenset(
+    {
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "application/pgp-keys",
+    }
+)
+
+
+def _may_leave(part: Part, instance: str) -> bool:
+    """Whether an attachment of an agent may go to customers: no signature, no notice of ours."""
+    if part.content_type in _PRIVATE_TYPES:
+        return False
+    ours = f"x-mailgate-loop: {instance}".encode()
+    return part.content_type != "message/rfc822" or ours not in part.data.lower()
+
+
+def _fallback(policy: Policy) -> Mailbox:
+    if policy.mailboxes:
+        return policy.mailboxes[0]
+    return Mailbox(address=f"support@{policy.domain}", name=policy.name)

@@ -1,0 +1,133 @@
+"""Held mail that somebody approved takes effect: decided anew with their word for it, once.
+
+Approving is a state in the database, so it does not matter who approves where (by mail, at the
+command line) nor when the daemon dies: what is approved is released, and only once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from mailgate import crash, journal
+from mailgate.apply import apply
+from mailgate.core import thread
+from mailgate.core.case import Delivery
+from mailgate.core.decide import decide
+from mailgate.core.decision import Decision, HeldMail
+from mailgate.core.identify import identify
+from mailgate.core.mail import ParsedMail
+from mailgate.desk import Cause, Desk
+from mailgate.parsing import Parsers, passed_on
+from mailgate.wire import Part
+from store.blobs import BlobMissing
+from store.database import Database, Tx
+from store.held import APPROVED
+from store.inbox import Settled
+
+
+def approve(database: Database, held_id: int, by: str, now: datetime) -> bool:
+    """Say that a held mail may take effect; False when it does not wait any more.
+
+    Raises Unavailable.
+    """
+    with database.transaction() as tx:
+        return tx.held.settle(held_id, APPROVED, by, now)
+
+
+def release(
+    database: Database, desk: Desk, parsers: Parsers, held_id: int, by: str, now: datetime
+) -> bool:
+    """Approve a held mail and let it take effect now; False when it does not wait any more.
+
+    Raises Unavailable.
+    """
+    if not approve(database, held_id, by, now):
+        return False
+    Releaser(database=database, desk=desk, parsers=parsers, clock=lambda: now).run()
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releaser:
+    """Carries out approvals."""
+
+    database: Database
+    desk: Desk
+    parsers: Parsers
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def run(self) -> int:
+        """Release everything that is approved; returns how many. Raises Unavailable."""
+        with self.database.reading() as tx:
+            waiting = tx.held.list(APPROVED)
+        return sum(self._release(held) for held in waiting)
+
+    def _release(self, held: HeldMail) -> bool:
+        try:
+            mail, parts, left_behind = self._read(held)
+        except (BlobMissing, OSError) as error:
+            journal.trouble(what="release", error=error, held=held.id, inbox=held.inbox)
+            return False
+        now = self.clock()
+        with self.database.transaction() as tx:
+            if not tx.held.finish(held.id, now):
+                return False  # another node was faster
+            decision = self._apply(tx, held, mail, (parts, left_behind), now)
+            crash.point("challenge.release")
+        journal.settled(
+            inbox=held.inbox,
+            outcome=decision.outcome,
+            ticket=held.ticket,
+            reason=decision.reason,
+            message_id=mail.message_id,
+        )
+        return True
+
+    def _read(self, held: HeldMail) -> tuple[ParsedMail, tuple[Part, ...], tuple[str, ...]]:
+        with self.database.reading() as tx:
+            row = tx.inbox.get(held.inbox)
+            raw = tx.blobs.get(row.digest) if row else b""
+        mail = self.parsers.submit(raw, self.desk.policy.languages).result()
+        parts, left_behind = passed_on(self.parsers, raw, mail)
+        return mail, parts, left_behind
+
+    def _apply(
+        self,
+        tx: Tx,
+        held: HeldMail,
+        mail: ParsedMail,
+        files: tuple[tuple[Part, ...], tuple[str, ...]],
+        now: datetime,
+    ) -> Decision:
+        policy = self.desk.policy
+        row = tx.inbox.get(held.inbox)
+        if row is None:
+            raise LookupError(f"no inbox row {held.inbox}")
+        keys = replace(thread.keys(mail, row.envelope, policy), held=held.id, own_id="")
+        keys = replace(keys, tickets=(*keys.tickets, held.ticket))
+        facts = replace(tx.facts.gather(keys, now=now), held=held)
+        decision = decide(mail, _delivery(row, held, now), facts, policy)
+        agent = policy.agent_for(held.owner) if held.owner else None
+        cause = Cause(
+            now=now,
+            actor=held.by,
+            mail=mail,
+            inbox=held.inbox,
+            author=identify(mail, row.envelope, policy),
+            parts=files[0],
+            left_behind=files[1],
+            by_agent=agent is not None,
+            agent=agent,
+            held=held,
+        )
+        target = decision.target if isinstance(decision.target, int) else None
+        apply(tx, decision.effects, cause, self.desk, target)
+        return decision
+
+
+def _delivery(row: Settled, held: HeldMail, now: datetime) -> Delivery:
+    return Delivery(
+        envelope=row.envelope, received=row.received, now=now, approved_by=held.by or "an agent"
+    )

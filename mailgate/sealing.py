@@ -1,0 +1,123 @@
+"""What each recipient's copy carries: reply address, Message-ID and return path, with tokens.
+
+Nobody's copy names anybody else's tokens: the ids it refers to are those of this recipient's own
+copies of our mails.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mailgate.compose import OwnHead
+from mailgate.core import token
+from mailgate.core.decision import Recipient
+from mailgate.core.people import Mailbox, Role
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import TicketView
+from mailgate.core.token import Key, Purpose, Token
+from store.database import Tx
+
+RETURN_DAYS = 60  # a bounce comes within days; a delayed one within weeks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealer:
+    """Makes the tokens of one mail."""
+
+    tx: Tx
+    policy: Policy
+    mailbox: Mailbox
+    ticket: TicketView
+    now: datetime
+
+    def heads(self, to: Sequence[Recipient], answers: Answered) -> Mapping[str, OwnHead]:
+        """A head of their own for each recipient."""
+        key = self.tx.keys.current(self.now)
+        addresses = [person.address for person in to]
+        generations = self.tx.tickets.generations([self.ticket.number], addresses)
+        result = {}
+        for person in to:
+            generation = generations.get((self.ticket.number, person.address.lower()), 0)
+            result[person.address] = self._head(person, key, generation, answers)
+        return result
+
+    def release_address(self, held: int, owner: str, days: int) -> str:
+        """The address that releases a held mail, for whoever reads this notice."""
+        key = self.tx.keys.current(self.now)
+        made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)
+        sealed = token.seal(replace(made, number=held), key)
+        return self._address(sealed) or self.mailbox.address
+
+    def _head(self, person: Recipient, key: Key, generation: int, answers: Answered) -> OwnHead:
+        role = _role(person.role)
+        trust = self.policy.trust
+        days = trust.agent_days if role is Role.AGENT else trust.customer_days
+        made = replace(
+            self._token(person.address, role, key, Purpose.REPLY, days), generation=generation
+        )
+        nonce = secrets.token_bytes(token.NONCE_OCTETS)
+        in_id = token.seal(replace(made, purpose=Purpose.MESSAGE, nonce=nonce), key)
+        path, number = self._return_path(person, key)
+        parent, references = answers.known_to(self.tx, person.address)
+        return OwnHead(
+            message_id=token.message_id(in_id, self.policy.domain),
+            reply_to=self._address(token.seal(made, key)) or self.mailbox.address,
+            mail_from=path,
+            number=number,
+            in_reply_to=parent,
+            references=references,
+        )
+
+    def _return_path(self, person: Recipient, key: Key) -> tuple[str, int | None]:
+        number = secrets.randbelow(token.MAX_NUMBER) + 1
+        made = self._token(person.address, _role(person.role), key, Purpose.BOUNCE, RETURN_DAYS)
+        path = self._address(token.seal(replace(made, number=number), key))
+        return (path, number) if path else (self.mailbox.address, None)
+
+    def _token(self, address: str, role: Role, key: Key, purpose: Purpose, days: int) -> Token:
+        return Token(
+            purpose=purpose,
+            role=role,
+            key=key.id,
+            last_day=token.valid_through(self.now, days),
+            number=self.ticket.number,
+            holder=token.holder_of(address),
+        )
+
+    def _address(self, sealed: str) -> str:
+        """`support+TOKEN@...`; "" where no such address would reach us."""
+        box, trust = self.mailbox.address, self.policy.trust
+        if not trust.reply_domain and box.lower() not in trust.plus:
+            return ""
+        domain = trust.reply_domain or box.rpartition("@")[2]
+        short = f"r@{domain}" if trust.reply_domain else ""
+        made = token.address(sealed, box, domain)
+        return made or (token.address(sealed, short, domain) if short else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a mail of ours answers: the mail that caused it, or the ticket's talk so far."""
+
+    ticket: int
+    message_id: str = ""  # of the mail that caused it
+    references: tuple[str, ...] = ()
+    # It answers what the recipient read last, not the mail that caused it: an agent's own mail
+    # was never seen by a customer, and its id names a private machine.
+    goes_on: bool = False
+
+    def known_to(self, tx: Tx, address: str) -> tuple[str, tuple[str, ...]]:
+        """In-Reply-To and References as this recipient's client knows them."""
+        if self.goes_on or not self.message_id:
+            ids = [i for i in tx.tickets.thread_ids(self.ticket, address) if i != self.message_id]
+            return (ids[-1] if ids else ""), tuple(ids[:-1])
+        theirs = tx.outbox.translate(self.references, address)
+        known = [theirs.get(i, i) for i in self.references]
+        return self.message_id, tuple(i for i in known if i)
+
+
+def _role(name: str) -> Role:
+    return Role(name) if name in set(Role) else Role.STRANGER
