@@ -9,7 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 import typer
 
 from mailgate import crash, journal
-from mailgate.cli import TEMPFAIL, keeping, mails, operate, outboxes, quarantines, tickets
+from mailgate.cli import (
+    TEMPFAIL,
+    held,
+    keeping,
+    keys,
+    mails,
+    operate,
+    outboxes,
+    quarantines,
+    tickets,
+)
 from mailgate.cli.house import STATE, Failure, printable
 from mailgate.config import ConfigError
 from store.database import Unavailable, WeakDurability, WrongSchema
@@ -35,6 +45,8 @@ mails.register(app)
 app.add_typer(tickets.app, name="ticket")
 app.add_typer(outboxes.app, name="outbox")
 app.add_typer(quarantines.app, name="quarantine")
+app.add_typer(held.app, name="held")
+app.add_typer(keys.app, name="keys")
 app.add_typer(operate.rules_app, name="rules")
 app.add_typer(operate.templates_app, name="templates")
 

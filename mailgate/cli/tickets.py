@@ -34,12 +34,16 @@ from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Agent, Author
 from mailgate.core.ticket import MessageKind, TicketView
 from store.database import Tx
-from store.ticket_rows import Message, TicketRow
+from store.merging import CannotMerge
+from store.ticket_rows import Event, Message, TicketRow
 
 app = typer.Typer(help="See and change tickets.", no_args_is_help=True)
 
 NUMBER = typer.Argument(
     ..., metavar="N", parser=row_number, help="The ticket's number, such as 1042."
+)
+INTO = typer.Argument(
+    ..., metavar="INTO", parser=row_number, help="The number of the ticket that stays."
 )
 AS = typer.Option("", "--as", metavar="ADDRESS", help="The agent in whose name this is done.")
 CHANGES = typer.Argument(..., metavar="K=V...", help="Fields: " + ", ".join(FIELDS) + ".")
@@ -131,6 +135,30 @@ def note(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     with house() as home:
         _say(home, number, text, _agent(home, agent, needed=False), public=False)
     _done(number, "noted, for agents only")
+
+
+@app.command()
+def merge(number: int = NUMBER, into: int = INTO, agent: str = AS) -> None:
+    """Let a ticket live on in another one: its messages move, answers to it arrive there."""
+    with house() as home:
+        who = _agent(home, agent, needed=False)
+        actor = who.address if who else "command line"
+        closed = home.desk.policy.life.closed
+        with home.database.transaction() as tx:
+            for wanted in (number, into):
+                _get(tx, wanted)
+            now = datetime.now(UTC)
+            try:
+                survivor = tx.tickets.merge(number, into, now, closed=closed)
+            except CannotMerge as error:
+                raise Failure(str(error)) from error
+            for ticket, data in ((number, {"into": survivor}), (survivor, {"other": number})):
+                event = Event(at=now, actor=actor, kind="merged", data=data, ticket=ticket)
+                tx.tickets.record(event)
+    if STATE.json:
+        print_json({"ticket": number, "into": survivor})
+    else:
+        typer.echo(f"#{number} lives on in #{survivor}")
 
 
 def _get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
