@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mailgate.core import audience, bounces
+from mailgate.core.audience import Happening
+from mailgate.core.bounces import Match
 from mailgate.core.case import Case
-from mailgate.core.decision import Decision, Outcome, RecordBounce, Step
-from mailgate.core.mail import DeliveryReport
+from mailgate.core.decision import (
+    AppendMessage,
+    Decision,
+    Notify,
+    Outcome,
+    RecordBounce,
+    Step,
+)
+from mailgate.core.telling import told_steps
+from mailgate.core.ticket import MessageKind
 
 
 def bounce(case: Case) -> Decision:
     """Match a delivery report with a mail of ours; one about nothing of ours changes nothing."""
-    sent = case.facts.sent.get(case.mail.reported_id)
-    if sent is None:
-        ids = [i for i in case.mail.ancestors() if i in case.facts.sent]
-        sent = case.facts.sent[ids[0]] if ids else None
-    if sent is None:
-        reason = "a delivery report about no mail of ours"
-        step = Step(step="bounce", verdict="unmatched", reason=reason)
-        return Decision(outcome=Outcome.BOUNCE, reason=reason, trace=(*case.trace, step))
-    reason = f"a delivery report about outbox mail {sent.outbox}"
-    step = Step(step="bounce", verdict=f"outbox {sent.outbox}", reason=reason)
+    found = _match(case)
+    if not found.genuine or found.outbox is None:
+        step = Step(step="bounce", verdict="unmatched", reason=found.reason)
+        return Decision(outcome=Outcome.BOUNCE, reason=found.reason, trace=(*case.trace, step))
+    told = _told(case, found)
+    record = RecordBounce(outbox=found.outbox, reports=found.reports, recipient=found.recipient)
+    step = Step(step="bounce", verdict=f"outbox {found.outbox}", reason=found.reason)
     return Decision(
         outcome=Outcome.BOUNCE,
-        reason=reason,
-        target=sent.ticket,
-        effects=(RecordBounce(outbox=sent.outbox, reports=case.mail.reports or _told_by(case)),),
-        trace=(*case.trace, step),
+        reason=f"a delivery report about outbox mail {found.outbox}",
+        target=found.ticket,
+        effects=(record, *told),
+        trace=(*case.trace, step, *told_steps(told, case)),
     )
 
 
-def _told_by(case: Case) -> tuple[DeliveryReport, ...]:
-    """A report that follows no standard: all that is known is its subject."""
-    return (DeliveryReport(recipient="", action="failed", diagnostic=case.mail.subject),)
+def returned(case: Case) -> Decision | None:
+    """A mail to a return path of ours that is no report: only machines write there.
+
+    Kept with the ticket it came back from, and without any effect.
+    """
+    found = _match(case)
+    if found.how != "return path" or found.ticket not in case.facts.tickets:
+        return None
+    return Decision(
+        outcome=Outcome.NOTE,
+        reason="it came to a return path, where only machines write: kept as a note",
+        target=found.ticket,
+        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender),),
+        trace=(*case.trace, Step(step="bounce", verdict="no report", reason=found.reason)),
+    )
+
+
+def _match(case: Case) -> Match:
+    delivery = case.delivery
+    found = bounces.match(case.mail, delivery.envelope, case.facts, delivery.received)
+    number = case.facts.merged.get(found.ticket, found.ticket) if found.ticket else None
+    return replace(found, ticket=number)
+
+
+def _told(case: Case, found: Match) -> tuple[Notify, ...]:
+    """Agents hear of what did not arrive; delays and successes are only noted."""
+    ticket = case.facts.tickets.get(found.ticket or 0)
+    if ticket is None or not case.delivery.live or not bounces.failures(found.reports):
+        return ()
+    # Whose own notice came back is not written to about it.
+    return audience.tell(Happening.BOUNCED, ticket, case.policy, author=found.address)

@@ -84,6 +84,8 @@ def _place(case: Case) -> Decision:
         if released is not None:
             return released
         case = replace(case, trace=(*case.trace, *steps))
+    if case.facts.copy is not None and (back := bouncing.returned(case)) is not None:
+        return back
     placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
     case = replace(case, standing=placed.standing, trace=(*case.trace, *placed.steps))
     if automatic and case.author.agent and (placed.number is not None or placed.links):

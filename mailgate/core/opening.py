@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mailgate.core import audience, rules
+from mailgate.core import audience, flood, rules
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case, context, copied
 from mailgate.core.consequences import after, legal
 from mailgate.core.decision import (
+    TO_AGENTS,
+    AddTag,
     AppendMessage,
     Decision,
     Effect,
@@ -19,7 +21,9 @@ from mailgate.core.decision import (
     Notify,
     OpenTicket,
     Outcome,
+    Step,
 )
+from mailgate.core.flood import Gathering
 from mailgate.core.telling import allowed, told_steps
 from mailgate.core.thread import CLAIMED, FOLLOWS
 from mailgate.core.ticket import MessageKind, TicketView
@@ -30,6 +34,10 @@ Links = Sequence[tuple[int, str]]
 
 def new_ticket(case: Case, links: Links) -> Decision:
     """Open a ticket; requester and CC get a confirmation, agents the words."""
+    if case.delivery.live:
+        gathering = flood.judge(case.facts.flood, case.policy, case.author.address)
+        if gathering is not None:
+            return _gathered(case, gathering)
     opened, view = _opened(case)
     added, cc_steps = copied(case, view)
     effects: list[Effect] = [
@@ -52,6 +60,34 @@ def new_ticket(case: Case, links: Links) -> Decision:
         target=New(),
         effects=(*effects, *told),
         trace=(*trace, *steps, *told_steps(told, case)),
+    )
+
+
+def _gathered(case: Case, into: Gathering) -> Decision:
+    """One of very many mails: kept with the others of its flood (reliability: L9)."""
+    words = AppendMessage(kind=MessageKind.CUSTOMER, author=case.mail.sender)
+    step = Step(step="flood", verdict="gathered", reason=into.reason)
+    trace = (*case.trace, step)
+    if into.ticket in case.facts.tickets:
+        return Decision(
+            outcome=Outcome.REPLY,
+            reason=into.reason,
+            target=into.ticket,
+            effects=(words,),
+            trace=trace,
+        )
+    opened, view = _opened(case)
+    opened = replace(opened, subject=into.subject)
+    if not into.requester:
+        opened, view = replace(opened, requester=None), replace(view, requester="")
+    told = () if case.quiet else audience.tell(Happening.OPENED, view, case.policy)
+    told = tuple(n for n in told if n.notice in TO_AGENTS)
+    return Decision(
+        outcome=Outcome.TICKET,
+        reason=into.reason,
+        target=New(),
+        effects=(opened, words, AddTag(tag=flood.TAG, because=into.reason), *told),
+        trace=(*trace, *told_steps(told, case)),
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailgate.core.bounces import copy_number
 from mailgate.core.decision import Facts, Keys, Step
 from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.people import Power, Standing
@@ -69,7 +70,7 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
         sender=mail.sender.addr if mail.sender else "",
         tickets=named(given, Purpose.REPLY, Purpose.MESSAGE)[:_MAX_NUMBERS],
         held=next(iter(named(given, Purpose.RELEASE)), None),
-        copy=next(iter(named(given, Purpose.BOUNCE)), None),
+        copy=copy_number(mail, envelope),
     )
 
 
