@@ -145,6 +145,17 @@ def attempted(*, outbox: int, recipient: int, state: str, code: int, text: str) 
     )
 
 
+def bounced(*, outbox: int, severity: str, status: str) -> None:
+    """A delivery report told what became of a mail that a relay had taken."""
+    level = logging.WARNING if severity in ("hard", "soft") else logging.INFO
+    emit(level, "bounced", severity, outbox=outbox, severity=severity, status=status)
+
+
+def paused(*, outbox: int, why: str) -> None:
+    """Nothing is sent any more to the address that this mail did not reach."""
+    emit(logging.WARNING, "paused", outbox=outbox, why=why)
+
+
 def gated(*, ticket: int | None, notice: str, why: str) -> None:
     """The gate kept a notice from leaving. What follows a colon in `why` is not counted by."""
     label = why.partition(":")[0]

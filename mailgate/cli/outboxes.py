@@ -11,6 +11,9 @@ from mailgate.cli.fields import LIMIT, row_number
 from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, printable
 from store.outbox import PAUSED
 
+_ALL = 1_000_000  # addresses with failures, most of them not paused
+ADDRESS = typer.Argument(..., metavar="ADDRESS", help="As `outbox paused` shows it.")
+
 app = typer.Typer(help="See, retry, cancel or pause outgoing mail.", no_args_is_help=True)
 
 IDS = typer.Argument(
@@ -106,6 +109,40 @@ def resume() -> None:
     with database_only() as database, database.transaction() as tx:
         tx.set_setting(PAUSED, "0")
     _say("resumed", 1)
+
+
+@app.command()
+def paused(limit: int = LIMIT) -> None:
+    """List addresses that nothing is sent to, because mail to them bounced, and why."""
+    with database_only() as database, database.reading() as tx:
+        rows = [row for row in tx.undeliverable.list(_ALL) if row.paused][:limit]
+    lines = [
+        {
+            "address": row.address,
+            "since": shapes.stamp(row.paused),
+            "failures": row.failures,
+            "reason": row.reason,
+        }
+        for row in rows
+    ]
+    if not STATE.json:
+        print_table(lines, "no address is paused")
+        return
+    for line in lines:
+        print_json(line)
+
+
+@app.command()
+def unpause(address: str = ADDRESS) -> None:
+    """Write to an address again; its failures are forgotten."""
+    with database_only() as database, database.transaction() as tx:
+        known = tx.undeliverable.clear(address)
+    if not known:
+        raise Failure(f"{address} is not paused: no mail to it has failed")
+    if STATE.json:
+        print_json({"unpaused": address.lower()})
+    else:
+        typer.echo(f"mail to {printable(address)} leaves again")
 
 
 def _say(what: str, count: int) -> None:

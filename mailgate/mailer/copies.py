@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mailgate import crash, journal
+from mailgate import bounced, crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.mailer.route import News
 from store.database import Database, Tx
@@ -95,6 +95,8 @@ def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:
     if fate.state is copy.before:
         return  # still deferred: the outbox shows it, the ticket's history need not repeat it
     _tell(tx, copy, attempt, fate.state)
+    if fate.state is CopyState.FAILED:
+        tx.tickets.record_many(bounced.refused(tx, copy, attempt))
 
 
 def _tell(tx: Tx, copy: Queued, attempt: Attempt, state: CopyState) -> None:
