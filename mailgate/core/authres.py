@@ -140,8 +140,8 @@ def _ascii_lower(text: str) -> str:
 # --- where a header stands ---------------------------------------------------------------
 
 
-def _ours(envelope: Envelope, trust: Trust) -> str:
-    """ "" when the mail came from this machine or a server of ours, else why it did not."""
+def foreign(envelope: Envelope, trust: Trust) -> str:
+    """Why the mail did not come from this machine or a server of ours; "" when it did."""
     if not envelope.peer:
         return ""
     try:
@@ -250,9 +250,9 @@ def judge(mail: ParsedMail, envelope: Envelope, policy: Policy) -> tuple[Stamp, 
         return Stamp.ABSENT, "no authserv_id is pinned, so no Authentication-Results counts"
     if mail.sender is None:
         return Stamp.ABSENT, "the mail has no single author that could be proven"
-    stranger = _ours(envelope, trust)
-    if stranger:
-        return Stamp.ABSENT, stranger
+    why = foreign(envelope, trust)
+    if why:
+        return Stamp.ABSENT, why
     wanted = _ascii_lower(trust.authserv_id)
     read_ones = (parse_results(value) for value in _stamps(mail.trail, trust))
     header = next((r for r in read_ones if r.authserv_id == wanted), None)
@@ -271,7 +271,7 @@ def trusted_recipients(mail: ParsedMail, envelope: Envelope, policy: Policy) -> 
     in mail that came from this machine or a server of ours.
     """
     trust = policy.trust
-    if _ours(envelope, trust):
+    if foreign(envelope, trust):
         return ()
     above = mail.trail[: _above(mail.trail, trust.hops)]
     found = (read(value) for name, value in above if name in _RECIPIENTS)
