@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from mailgate import crash
+from mailgate import bounced, crash
 from mailgate.core.decision import (
     AddParticipant,
     AddTag,
@@ -165,18 +165,7 @@ class _Run:
 
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")
-        for report in effect.reports:
-            self.tx.outbox.note_bounce(
-                effect.outbox, report.recipient, f"bounced: {report.status} {report.diagnostic}"
-            )
-            self._event(
-                "bounce",
-                outbox=effect.outbox,
-                recipient=report.recipient,
-                action=report.action,
-                status=report.status,
-                diagnostic=report.diagnostic[:500],
-            )
+        self.events += bounced.record(self.tx, effect, self.cause, self.number or None)
 
     def _hold(self, effect: Hold) -> None:
         mail, inbox, now = self.cause.mail, self.cause.inbox, self.cause.now
