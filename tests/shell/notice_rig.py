@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
-from mailgate.compose import NoticeContext
+from mailgate.compose import NoticeContext, OwnHead
 from mailgate.core.decision import Outgoing, Recipient
 from mailgate.core.people import Agent, Author, Mailbox
 from mailgate.core.policy import Policy
@@ -40,6 +41,19 @@ TICKET = TicketView(
 )
 BOB = Recipient(address="bob@example.net", role="requester", why="requester")
 CAROL = Recipient(address="carol@example.com", role="cc", why="on the CC list")
+
+
+def head(**changes: Any) -> OwnHead:
+    """What stands in one recipient's copy alone."""
+    plain = OwnHead(
+        message_id="<mg.1042.k3ep@example.org>",
+        reply_to=BOX.address,
+        mail_from=BOX.address,
+        in_reply_to="<first@example.net>",
+    )
+    return replace(plain, **changes)
+
+
 CONTEXT = NoticeContext(
     ticket=TICKET,
     recipients=(BOB,),
@@ -48,7 +62,7 @@ CONTEXT = NoticeContext(
     token="k3ep",
     author=Author(address="bob@example.net", name="Bob Miller"),
     message="Hello,\n\nit says “paper jam”, but there is none.\n\nBob",
-    in_reply_to="<first@example.net>",
+    own={person.address: head() for person in (BOB, CAROL)},
 )
 FROM_ANA = replace(CONTEXT, author=Author(address=ANA.address, name="Private Name", agent=ANA))
 
