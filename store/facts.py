@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from mailgate.core.decision import Facts, Flood, HeldMail, Keys, SentCopy, SentMail
+from mailgate.core.decision import Facts, HeldMail, Keys, SentCopy, SentMail
 from mailgate.core.ticket import TicketView
+from store import floods
 from store import keys as kept
 from store.held import Held
 from store.outbox_rows import copy_by_number
@@ -21,14 +21,12 @@ from store.schema import (
     outbox,
     outbox_recipients,
     people,
-    tags,
-    tickets,
     undeliverable,
 )
 from store.tickets import Tickets
 
-FLOOD_TAG = "flood"  # on the ticket that a flood is gathered on
 CHALLENGES_COUNT = timedelta(days=7)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # since then, nothing has happened
 
 _NAMED = outbox_recipients.alias("named")
 # A copy without a Message-ID of its own has that of the mail, as the copy named here.
@@ -71,32 +69,11 @@ _PERSON = select(
     .where(undeliverable.c.address == bindparam("low"))
     .scalar_subquery()
     .label("paused"),
-)
-_BY_SENDER = (
-    tickets.c.requester
-    == select(people.c.id).where(people.c.address == bindparam("who")).scalar_subquery()
-)
-_IN_DOMAIN = tickets.c.domain == bindparam("domain")
-_LATELY = tickets.c.created >= bindparam("since")
-
-
-def _flood_ticket(whose: Any) -> Any:
-    return (
-        select(func.max(tickets.c.number))
-        .join(tags, (tags.c.ticket == tickets.c.number) & (tags.c.tag == FLOOD_TAG))
-        .where(whose, _LATELY, tickets.c.merged_into.is_(None))
-        .scalar_subquery()
-    )
-
-
-_FLOOD = select(
-    select(func.count()).select_from(tickets).where(_BY_SENDER, _LATELY).scalar_subquery(),
-    select(func.count()).select_from(tickets).where(_IN_DOMAIN, _LATELY).scalar_subquery(),
-    func.coalesce(_flood_ticket(_BY_SENDER), _flood_ticket(_IN_DOMAIN)),
     select(func.count())
     .select_from(held)
     .where(held.c.owner == bindparam("low"), held.c.created >= bindparam("week"))
-    .scalar_subquery(),
+    .scalar_subquery()
+    .label("challenges"),
 )
 
 
@@ -122,9 +99,7 @@ class FactFinder:
         facts = Facts(duplicate_of=duplicate_of)
         if duplicate_of is not None:
             return facts
-        facts = self._of_sender(facts, keys.sender)
-        if now is not None and keys.sender:
-            facts = self._lately(facts, keys.sender, now, flood_minutes)
+        facts = self._of_sender(facts, keys.sender, now, flood_minutes)
         facts = replace(
             facts,
             keys=kept.Keys(self._conn).all(),
@@ -159,28 +134,23 @@ class FactFinder:
                 return merged, {n: row.view for n, row in rows.items()}
             merged = again
 
-    def _of_sender(self, facts: Facts, sender: str) -> Facts:
+    def _of_sender(
+        self, facts: Facts, sender: str, now: datetime | None, flood_minutes: int
+    ) -> Facts:
         if not sender:
             return facts
-        row = self._conn.execute(_PERSON, {"who": sender, "low": sender.lower()}).one()
+        week = now - CHALLENGES_COUNT if now else NEVER
+        asked = {"who": sender, "low": sender.lower(), "week": week}
+        row = self._conn.execute(_PERSON, asked).one()
+        since = now - timedelta(minutes=flood_minutes) if now else None
         return replace(
             facts,
             sender_language=row.language or "",
             sender_proven=row.proven is not None,
             sender_paused=row.paused is not None,
+            flood=floods.lately(self._conn, sender, since) if since else facts.flood,
+            challenges=row.challenges,
         )
-
-    def _lately(self, facts: Facts, sender: str, now: datetime, minutes: int) -> Facts:
-        asked: Mapping[str, object] = {
-            "who": sender,
-            "low": sender.lower(),
-            "domain": sender.rpartition("@")[2],
-            "since": now - timedelta(minutes=minutes),
-            "week": now - CHALLENGES_COUNT,
-        }
-        of_sender, of_domain, ticket, challenges = self._conn.execute(_FLOOD, asked).one()
-        flood = Flood(of_sender=of_sender, of_domain=of_domain, ticket=ticket)
-        return replace(facts, flood=flood, challenges=challenges)
 
     def _sent(self, ids: Sequence[str]) -> dict[str, SentMail]:
         if not ids:
@@ -214,7 +184,8 @@ def _numbers(facts: Facts, keys: Keys) -> set[int]:
     """All tickets that the decision may speak of."""
     numbers = {*keys.numbers, *keys.tickets, *(mail.ticket for mail in facts.sent.values())}
     numbers.update(n for found in facts.seen.values() for n in found)
-    single = (_ticket_of(facts.held), _ticket_of(facts.copy), facts.flood.ticket)
+    flood = facts.flood
+    single = (_ticket_of(facts.held), _ticket_of(facts.copy), flood.ticket, flood.domain_ticket)
     numbers.update(n for n in single if n is not None)
     return numbers
 

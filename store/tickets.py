@@ -142,7 +142,7 @@ class Tickets:
             "priority": effect.priority,
             "queue": effect.queue,
             "requester": person,
-            "domain": effect.requester.addr.rpartition("@")[2] if effect.requester else "",
+            "domain": effect.domain or _domain(effect.requester),
             "language": effect.language,
             "source": effect.source,
             "created": now,
@@ -369,3 +369,7 @@ class Tickets:
         asked = {"number": number, "reader": reader, "most": limit}
         found = self._conn.execute(_THREAD, asked)
         return list(reversed(found.scalars().all()))
+
+
+def _domain(address: Address | None) -> str:
+    return address.addr.rpartition("@")[2] if address else ""

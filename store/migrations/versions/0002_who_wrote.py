@@ -72,7 +72,18 @@ def fill_copies() -> None:
 
 
 def create_indexes() -> None:
-    """Indexes on the new columns, and those that floods are counted with."""
+    """Indexes on the new columns, and those that mail and floods are counted with."""
+    op.create_index(
+        "ix_outbox_recipients_to_people",
+        "outbox_recipients",
+        ["queued", "outbox"],
+        unique=False,
+        sqlite_where=sa.text("role <> 'agent'"),
+        postgresql_where=sa.text("role <> 'agent'"),
+    )
+    op.create_index(op.f("ix_tags_tag_ticket"), "tags", ["tag", "ticket"], unique=False)
+    op.drop_index(op.f("ix_messages_ticket"), table_name="messages")
+    op.create_index(op.f("ix_messages_ticket_at"), "messages", ["ticket", "at"], unique=False)
     op.create_index(op.f("ix_tickets_merged_into"), "tickets", ["merged_into"], unique=False)
     op.create_index(
         op.f("ix_tickets_requester_created"), "tickets", ["requester", "created"], unique=False
