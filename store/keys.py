@@ -45,7 +45,7 @@ class Keys:
         if not known:
             self._lock()
             known = self.all()
-        return known[0] if known else self._add(known, now)
+        return known[0] if known else self._add(0, now)
 
     def rotate(self, now: datetime, grace: timedelta) -> Key:
         """Make a new key. Tokens of the others are believed until now + `grace`, if so long."""
@@ -57,15 +57,15 @@ class Keys:
 
     def _replace(self, now: datetime, end: datetime) -> Key:
         self._lock()
-        known = self.all()
+        before = self.all()
         k = keys.c
         self._conn.execute(update(keys).where(k.retired.is_(None)).values(retired=now))
         longer = k.valid_until.is_(None) | (k.valid_until > end)
         self._conn.execute(update(keys).where(longer).values(valid_until=end))
-        return self._add(known, now)
+        return self._add(before[0].id if before else 0, now)
 
-    def _add(self, known: tuple[Key, ...], now: datetime) -> Key:
-        key = Key(id=_free(known, now), secret=secrets.token_bytes(_OCTETS), created=now)
+    def _add(self, last: int, now: datetime) -> Key:
+        key = Key(id=_free(self.all(), last, now), secret=secrets.token_bytes(_OCTETS), created=now)
         self._conn.execute(delete(keys).where(keys.c.id == key.id))
         self._conn.execute(_ADD, {"id": key.id, "secret": key.secret, "created": now})
         return key
@@ -80,13 +80,12 @@ def _age(key: Key) -> tuple[bool, datetime, int]:
     return key.retired is None, key.created, key.id
 
 
-def _free(known: tuple[Key, ...], now: datetime) -> int:
-    """The next id, round and round; never one whose tokens are still believed.
+def _free(known: tuple[Key, ...], last: int, now: datetime) -> int:
+    """The next id after `last`, round and round; never one whose tokens are still believed.
 
     Raises RuntimeError when all of them are.
     """
     believed = {k.id for k in known if k.valid_until is None or k.valid_until >= now}
-    last = known[0].id if known else 0
     for step in range(_LAST_ID):
         candidate = (last + step) % _LAST_ID + 1
         if candidate not in believed:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Connection,
     Row,
     bindparam,
-    exists,
     func,
     select,
     update,
@@ -37,7 +36,6 @@ __all__ = ["LOST", "PAUSED", "Outbox", "OutboxRow", "Queued", "RecipientRow"]
 _R = outbox_recipients.c
 PAUSED = "outbox.paused"  # the setting that is "1" while nothing may leave
 LOST = "the bytes of this mail are missing: restore them from a backup, then retry"
-_AGENT = "agent"  # the role of a recipient whose notices no cap counts
 _ADD = outbox.insert()
 _ADD_RECIPIENTS = outbox_recipients.insert()
 _DUE = (
@@ -66,27 +64,6 @@ _CLAIMED = (
 )
 _RECORD = update(outbox_recipients).where(
     _R.id == bindparam("which"), _R.state != CopyState.SENT.value
-)
-_AUTOMATIC_TO = (
-    select(func.count())
-    .select_from(outbox_recipients.join(outbox))
-    .where(
-        _R.address == bindparam("who"),
-        _R.queued >= bindparam("since"),
-        outbox.c.automatic.is_(True),
-        _R.role != _AGENT,
-    )
-)
-_AUTOMATIC_BY_MAIL = _AUTOMATIC_TO.where(outbox.c.inbox.is_not(None))
-_AUTOMATIC = select(func.count()).select_from(
-    select(outbox.c.id)
-    .where(
-        outbox.c.created >= bindparam("since"),
-        outbox.c.automatic.is_(True),
-        exists().where(_R.outbox == outbox.c.id, _R.role != _AGENT),
-    )
-    .limit(bindparam("most"))
-    .subquery()
 )
 _NEXT_DUE = select(func.min(_R.due))
 
@@ -294,21 +271,6 @@ class Outbox(OutboxReading):
             them = them.where(r.outbox.in_(list(outbox_ids)))
         done = self._conn.execute(them.values(state=state.value, due=due, changed=now))
         return int(done.rowcount)
-
-    def automatic_since(self, address: str, since: datetime, *, by_mail: bool) -> int:
-        """How many automatic mails were queued for an address since then, save as an agent's.
-
-        `by_mail` counts only those that an incoming mail set off.
-        """
-        query = _AUTOMATIC_BY_MAIL if by_mail else _AUTOMATIC_TO
-        return int(self._conn.execute(query, {"who": address, "since": since}).scalar_one())
-
-    def automatic_total(self, since: datetime, limit: int) -> int:
-        """How many automatic mails to others than agents alone were queued since then.
-
-        Counted up to `limit`.
-        """
-        return int(self._conn.execute(_AUTOMATIC, {"since": since, "most": limit}).scalar_one())
 
     def next_due(self) -> datetime | None:
         """When the next copy falls due."""

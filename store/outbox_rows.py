@@ -18,6 +18,8 @@ _R, _O = outbox_recipients.c, outbox.c
 _ASKED = outbox_recipients.alias("asked")
 _THEIRS = outbox_recipients.alias("theirs")
 _COPIES = outbox_recipients.join(outbox, _O.id == _R.outbox)
+# The Message-ID that a copy was sent with.
+COPY_ID = case((_R.message_id != "", _R.message_id), else_=_O.message_id)
 _BY_NUMBER = (
     select(_R.id, _R.outbox, _R.address, _R.role, _O.ticket, _O.notice)
     .select_from(_COPIES)
@@ -37,7 +39,7 @@ _TRANSLATED = (
     .where(_ASKED.c.message_id.in_(bindparam("ids", expanding=True)), _NAMED)
 )
 _SEEN_BY = (
-    select(case((_R.message_id != "", _R.message_id), else_=_O.message_id))
+    select(COPY_ID)
     .select_from(_COPIES)
     .where(_O.ticket == bindparam("number"), _R.address == bindparam("who"))
     .order_by(desc(_O.id))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from mailgate.core.decision import Decision, Notice, OpenTicket, Outcome, Outgoing, Recipient
-from mailgate.core.mail import Address, Envelope
+from mailgate.core.mail import Address, Attachment, Envelope, ParsedMail
 from store.database import Database, Tx
 from store.inbox import Arrival
 
@@ -49,6 +49,20 @@ def opening(requester: Address | None = ANNA, subject: str = "Printer on fire") 
         priority="normal",
         language="en",
         source="smtp",
+    )
+
+
+def mail(message_id: str, *attachments: Attachment) -> ParsedMail:
+    """A parsed mail with new words and a quoted line."""
+    return ParsedMail(
+        digest="0" * 64,
+        size=1,
+        message_id=message_id,
+        subject="Re: fire",
+        text="new\n> old",
+        visible="new",
+        attachments=attachments,
+        defects=("no date",),
     )
 
 

@@ -256,37 +256,3 @@ def test_the_database_holds_a_date_for_exactly_what_is_unfinished(
         tx.conn.execute(update(outbox_recipients).values(state=state.value, due=right))
     with pytest.raises(exc.IntegrityError), database.transaction() as tx:
         tx.conn.execute(update(outbox_recipients).values(state=state.value, due=wrong))
-
-
-# --- what the gate asks ------------------------------------------------------------------
-
-
-def test_automatic_mails_are_counted_per_address_and_in_all(database: Database) -> None:
-    queue(database, A, message_id="<1@mailgate.test>")
-    queue(database, A, B, message_id="<2@mailgate.test>")
-    queue(database, A, message_id="<3@mailgate.test>", automatic=False)
-    with database.reading() as tx:
-        assert tx.outbox.automatic_since(A, NOW, by_mail=False) == 2
-        assert tx.outbox.automatic_since(B, NOW, by_mail=False) == 1
-        assert tx.outbox.automatic_since(A, NOW + SECOND, by_mail=False) == 0
-        assert tx.outbox.automatic_since(A, NOW, by_mail=True) == 0
-        assert tx.outbox.automatic_total(NOW, 10) == 2
-        assert tx.outbox.automatic_total(NOW, 1) == 1
-        assert tx.outbox.automatic_total(NOW + SECOND, 10) == 0
-
-
-def test_mails_set_off_by_a_mail_are_counted_apart(database: Database) -> None:
-    number = ticket(database)
-    (inbox,) = accept(database, "a")
-    mail = Outgoing(
-        notice=Notice.CONFIRMATION,
-        ticket=number,
-        message_id="<1@mailgate.test>",
-        mail_from="",
-        raw=b"",
-        heads={A: b""},
-        automatic=True,
-    )
-    with database.transaction() as tx:
-        tx.outbox.add(mail, [Recipient(address=A, role="requester", why="")], NOW, inbox=inbox)
-        assert tx.outbox.automatic_since(A, NOW, by_mail=True) == 1

@@ -8,14 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import exc, text
 
-from mailgate.core.decision import Notice, Outgoing, Recipient
-from mailgate.core.mail import Address, Attachment, ParsedMail
+from mailgate.core.decision import Notice, Outgoing, OutgoingCopy, Recipient
+from mailgate.core.mail import Address, Attachment
 from mailgate.core.ticket import MessageKind
 from store.database import Database
 from store.schema import tickets
 from store.ticket_rows import Event
 from store.tickets import COLUMNS
-from tests.store.samples import ANNA, MINUTE, NOW, accept, opening, queue, ticket
+from tests.store.samples import ANNA, MINUTE, NOW, accept, mail, opening, queue, ticket
 
 BERT = Address(addr="bert@example.org", name="Bert")
 
@@ -184,19 +184,6 @@ def test_links_are_seen_from_both_sides(database: Database) -> None:
 # --- messages ----------------------------------------------------------------------------
 
 
-def mail(message_id: str, *attachments: Attachment) -> ParsedMail:
-    return ParsedMail(
-        digest="0" * 64,
-        size=1,
-        message_id=message_id,
-        subject="Re: fire",
-        text="new\n> old",
-        visible="new",
-        attachments=attachments,
-        defects=("no date",),
-    )
-
-
 def test_messages_keep_their_order_and_attachments(database: Database) -> None:
     number = ticket(database)
     (inbox,) = accept(database, "a")
@@ -243,13 +230,40 @@ def test_a_thread_names_what_customers_saw_and_no_id_of_an_agents_own_client(
             message_id="<answer@us>",
             mail_from="us@x",
             raw=b"",
-            heads={"anna@example.org": b""},
+            heads={"anna@example.org": b"", "bert@example.org": b""},
             automatic=False,
+            copies={"bert@example.org": OutgoingCopy(message_id="<bert@us>", mail_from="")},
         )
-        to = [Recipient(address="anna@example.org", role="requester", why="")]
+        people = ("anna@example.org", "bert@example.org")
+        to = [Recipient(address=address, role="cc", why="") for address in people]
         tx.outbox.add(sent, to, NOW + timedelta(minutes=1))
-        assert tx.tickets.thread_ids(number) == ["<0@x>", "<answer@us>", "<3@x>"]
-        assert tx.tickets.thread_ids(number, limit=2) == ["<answer@us>", "<3@x>"]
+        anna, bert = people
+        assert tx.tickets.thread_ids(number, anna) == ["<0@x>", "<answer@us>", "<3@x>"]
+        assert tx.tickets.thread_ids(number, anna, limit=2) == ["<answer@us>", "<3@x>"]
+        assert tx.tickets.thread_ids(number, bert) == ["<0@x>", "<bert@us>", "<3@x>"]
+        assert tx.tickets.thread_ids(number, "carl@example.org") == ["<0@x>", "<3@x>"]
+
+
+def test_a_copy_stands_after_the_mail_that_it_carries_on(database: Database) -> None:
+    number = ticket(database)
+    bert = "bert@example.org"
+    with database.transaction() as tx:
+        for n in range(2):
+            at = NOW + timedelta(minutes=n)
+            tx.tickets.add_message(number, mail(f"<{n}@x>"), MessageKind.CUSTOMER, ANNA, now=at)
+            for notice in (Notice.COPY, Notice.STATUS):
+                sent = Outgoing(
+                    notice=notice,
+                    ticket=number,
+                    message_id=f"<{notice}{n}@us>",
+                    mail_from="us@x",
+                    raw=b"",
+                    heads={bert: b""},
+                    automatic=notice is Notice.STATUS,
+                )
+                tx.outbox.add(sent, [Recipient(address=bert, role="cc", why="")], at)
+        talk = ["<0@x>", "<copy0@us>", "<1@x>", "<copy1@us>"]
+        assert tx.tickets.thread_ids(number, bert) == talk
 
 
 # --- the audit trail ---------------------------------------------------------------------
