@@ -8,6 +8,7 @@ from mailgate import journal
 from mailgate.core.bounces import Severity, names, no_such_address, severity
 from mailgate.core.decision import Attempt, RecordBounce
 from mailgate.core.mail import DeliveryReport
+from mailgate.core.retry import is_permanent
 from mailgate.desk import Cause
 from store.database import Tx
 from store.outbox import Queued, RecipientRow
@@ -53,7 +54,7 @@ def refused(tx: Tx, copy: Queued, attempt: Attempt) -> list[Event]:
 
     Other refusals, and those that judge our set-up, may be about us, and do not count.
     """
-    about_them = attempt.code >= 500 and not attempt.about_us
+    about_them = is_permanent(attempt) and not attempt.about_us
     if not about_them or not no_such_address("", attempt.text):
         return []
     reason = f"{attempt.code} {attempt.text}"
