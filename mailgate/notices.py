@@ -21,6 +21,7 @@ from mailgate.sealing import Answered, Sealer
 from mailgate.wire import Part
 from store.database import Tx
 
+NO_TICKET = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
 HELD_DAYS = 14  # how long agents may accept a held mail of a customer
 Say = Callable[..., None]  # records an event on the ticket
 
@@ -49,9 +50,10 @@ class Notices:
         """Gate, compose, queue. Whoever is not written to is named in an event, with the reason."""
         cause, desk = self.cause, self.desk
         by_mail = cause.inbox is not None and not cause.by_agent
-        passed = pass_gate(self.tx, effect, desk.caps, cause.now, by_mail=by_mail)
+        ticket = on.ticket.number
+        passed = pass_gate(self.tx, effect, desk.caps, cause.now, by_mail=by_mail, ticket=ticket)
         for person in passed.stopped:
-            journal.gated(ticket=on.ticket.number, notice=effect.notice, why=person.why)
+            journal.gated(ticket=ticket, notice=effect.notice, why=person.why)
             on.say("withheld", notice=effect.notice.value, to=person.address, why=person.why)
         # An agent's notice may hold a release address, which is for one reader alone.
         agents = [person for person in passed.to if person.role == "agent"]
@@ -59,20 +61,40 @@ class Notices:
         for to in (*((agent,) for agent in agents), tuple(others)):
             if to:
                 self._queue(effect, to, on)
+        for alert in passed.also:
+            self._alert(alert, on)
+
+    def _alert(self, effect: Notify, on: Occasion) -> None:
+        """What the gate has to say is no part of the ticket: who reads it may not work there."""
+        policy = self.desk.policy
+        mailbox = policy.mailbox_of(on.ticket.queue) or _fallback(policy)
+        for person in effect.to:
+            context = NoticeContext(
+                ticket=NO_TICKET,
+                recipients=(person,),
+                mailbox=mailbox,
+                now=self.cause.now,
+                token=secrets.token_hex(16),
+                language=policy.language,
+                note=effect.note,
+            )
+            self._put(effect.notice, context, on)
 
     def _queue(self, effect: Notify, to: tuple[Recipient, ...], on: Occasion) -> None:
+        self._put(effect.notice, self._context(effect, to, on), on)
+
+    def _put(self, notice: Notice, context: NoticeContext, on: Occasion) -> None:
         crash.point("out.render")
-        context = self._context(effect, to, on)
         try:
-            mail = compose(effect.notice, context, self.desk.renderer, self.desk.policy)
+            mail = compose(notice, context, self.desk.renderer, self.desk.policy)
         except TemplateFailure as error:
             # A broken template must not undo a ticket: the mail was taken, its notice is owed.
             journal.trouble(what="template", error=error, ticket=on.ticket.number)
-            on.say("unwritten", notice=effect.notice.value, why=str(error))
+            on.say("unwritten", notice=notice.value, why=str(error))
             return
+        to = context.recipients
         outbox = self.tx.outbox.add(mail, to, self.cause.now, inbox=self.cause.inbox)
-        names = [person.address for person in to]
-        on.say("queued", outbox=outbox, notice=effect.notice.value, to=names)
+        on.say("queued", outbox=outbox, notice=notice.value, to=[p.address for p in to])
 
     def _context(self, effect: Notify, to: tuple[Recipient, ...], on: Occasion) -> NoticeContext:
         cause, policy = self.cause, self.desk.policy

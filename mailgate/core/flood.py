@@ -7,7 +7,7 @@ on its ticket, and one that ends is over by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailgate.core.decision import Flood
 from mailgate.core.policy import Policy
@@ -24,7 +24,7 @@ class Gathering:
     """
 
     ticket: int | None  # the flood ticket; None: this mail opens it
-    requester: bool  # the sender is its requester; a domain's ticket has none
+    domain: str  # whose mail it gathers, without a requester; "": the sender's alone
     subject: str  # of the ticket
     reason: str  # for the trace
 
@@ -39,20 +39,18 @@ def judge(flood: Flood, policy: Policy, sender: str) -> Gathering | None:
     if not domain:
         return None
     if policy.flood_mails and flood.of_sender >= policy.flood_mails:
-        return _gathering(sender, flood.ticket, flood.of_sender, policy, requester=True)
+        return _gathering(sender, flood.ticket, flood.of_sender, policy)
     if policy.flood_domain_mails and flood.of_domain >= policy.flood_domain_mails:
-        return _gathering(
-            f"the domain {domain}", flood.domain_ticket, flood.of_domain, policy, requester=False
-        )
+        who = f"the domain {domain}"
+        found = _gathering(who, flood.domain_ticket, flood.of_domain, policy)
+        return replace(found, domain=domain)
     return None
 
 
-def _gathering(
-    who: str, ticket: int | None, mails: int, policy: Policy, *, requester: bool
-) -> Gathering:
+def _gathering(who: str, ticket: int | None, mails: int, policy: Policy) -> Gathering:
     return Gathering(
         ticket=ticket,
-        requester=requester,
+        domain="",
         subject=f"Mail flood from {who}",
         reason=f"a flood: {mails} mails from {who} within {policy.flood_minutes} minutes before it",
     )

@@ -78,8 +78,9 @@ def _gathered(case: Case, into: Gathering) -> Decision:
         )
     opened, view = _opened(case)
     opened = replace(opened, subject=into.subject)
-    if not into.requester:
-        opened, view = replace(opened, requester=None), replace(view, requester="")
+    if into.domain:
+        opened = replace(opened, requester=None, domain=into.domain)
+        view = replace(view, requester="")
     told = () if case.quiet else audience.tell(Happening.OPENED, view, case.policy)
     told = tuple(n for n in told if n.notice in TO_AGENTS)
     return Decision(

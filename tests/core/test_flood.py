@@ -13,10 +13,10 @@ WHO = "bomber@mass.test"
 DOMAIN = "the domain mass.test"
 
 
-def gathering(who: str, mails: int, ticket: int | None, *, requester: bool) -> Gathering:
+def gathering(who: str, mails: int, ticket: int | None, domain: str = "") -> Gathering:
     return Gathering(
         ticket=ticket,
-        requester=requester,
+        domain=domain,
         subject=f"Mail flood from {who}",
         reason=f"a flood: {mails} mails from {who} within 10 minutes before it",
     )
@@ -29,32 +29,32 @@ def gathering(who: str, mails: int, ticket: int | None, *, requester: bool) -> G
         pytest.param(Flood(of_sender=49, of_domain=299), None, id="the last that is none (L9)"),
         pytest.param(
             Flood(of_sender=50, of_domain=50),
-            gathering(WHO, 50, None, requester=True),
+            gathering(WHO, 50, None),
             id="the first over the threshold opens the ticket (L9)",
         ),
         pytest.param(
             Flood(of_sender=51, of_domain=51, ticket=1050),
-            gathering(WHO, 51, 1050, requester=True),
+            gathering(WHO, 51, 1050),
             id="later ones are gathered (L9)",
         ),
         pytest.param(
             Flood(of_sender=3, of_domain=300),
-            gathering(DOMAIN, 300, None, requester=False),
+            gathering(DOMAIN, 300, None, "mass.test"),
             id="a domain's ticket has no requester (L9)",
         ),
         pytest.param(
             Flood(of_sender=3, of_domain=301, domain_ticket=1300),
-            gathering(DOMAIN, 301, 1300, requester=False),
+            gathering(DOMAIN, 301, 1300, "mass.test"),
             id="strangers of one domain are gathered for agents (L9)",
         ),
         pytest.param(
             Flood(of_sender=60, of_domain=400, ticket=1050, domain_ticket=1300),
-            gathering(WHO, 60, 1050, requester=True),
+            gathering(WHO, 60, 1050),
             id="a sender's own flood goes first (L9)",
         ),
         pytest.param(
             Flood(of_sender=60, of_domain=400, domain_ticket=1300),
-            gathering(WHO, 60, None, requester=True),
+            gathering(WHO, 60, None),
             id="a sender never gets onto the domain's ticket by their own flood (L9)",
         ),
         pytest.param(
