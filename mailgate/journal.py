@@ -2,7 +2,8 @@
 
 Fields are values, never sentences strewn about; no subject, body, token or password is ever a
 field. On a terminal a line reads `14:02:11 accepted inbox=17 ...`, elsewhere it is one JSON object.
-Control characters are escaped, long values cut, so that a sender cannot forge a line (CWE-117).
+Control characters are escaped, long values cut, so that a sender cannot forge a line (CWE-117);
+tokens of reply addresses are blotted out.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
+from mailgate.core import token
+
 _log = logging.getLogger("mailgate")
 _MAX = 300  # characters of one field
 
@@ -28,8 +31,10 @@ Field = str | int | float | bool | None
 def _clean(value: Field) -> Field:
     if not isinstance(value, str):
         return value
+    # A relay quotes return paths, a loop brings our ids back: whoever reads logs may not use them.
+    shown = token.hidden(value[: 2 * _MAX])
     # Cut again once it is escaped: a character that cannot be printed takes up to ten.
-    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[: _MAX + 1])
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown[: _MAX + 1])
     return safe if len(safe) <= _MAX else safe[: _MAX - 1] + "…"
 
 

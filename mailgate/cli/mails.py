@@ -35,6 +35,7 @@ from mailgate.cli.settling import parsers_of, settled
 from mailgate.core import screen
 from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.policy import Policy
+from mailgate.core.token import hidden
 from mailgate.intake import commit_surely
 from mailgate.parsing import Parsers, WorkerDied
 from mailgate.render import PLAIN_OPEN, Renderer, plain_text, safe_html
@@ -265,7 +266,7 @@ def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
     }
     for key, value in facts.items():
         if value:
-            typer.echo(f"  {key:<11}{one_line(value)}")
+            typer.echo(f"  {key:<11}{one_line(hidden(value))}")
     for step in row.trace:
         typer.echo(printable(f"  {step.step:<11}{step.verdict}: {step.reason}"))
     for mail in sent:

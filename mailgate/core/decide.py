@@ -25,12 +25,26 @@ from mailgate.core.policy import Policy
 from mailgate.core.proofs import Proof
 from mailgate.core.screen import Treatment
 from mailgate.core.thread import Placement
+from mailgate.core.token import hidden
 
 __all__ = ["Delivery", "decide", "quarantine"]
 
 
 def decide(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -> Decision:
     """What becomes of a mail. Pure: the same values give the same decision."""
+    return _shown(_decided(mail, delivery, facts, policy))
+
+
+def _shown(decision: Decision) -> Decision:
+    """The same without tokens in its words: a reason may name an address that a mail went to."""
+    steps = (
+        replace(step, verdict=hidden(step.verdict), reason=hidden(step.reason))
+        for step in decision.trace
+    )
+    return replace(decision, reason=hidden(decision.reason), trace=tuple(steps))
+
+
+def _decided(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -> Decision:
     if facts.duplicate_of is not None:
         return _duplicate(facts.duplicate_of)
     if "too-complex" in mail.defects:

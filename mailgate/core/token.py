@@ -197,6 +197,11 @@ def scrubbed(text: str, keys: tuple[Key, ...]) -> str:
     return _RUN.sub(judge, text)
 
 
+def hidden(text: str) -> str:
+    """The text without anything that reads as a token, whoever made it: for logs have no keys."""
+    return _RUN.sub(lambda found: "…" if open_(found[0]) else found[0], text)
+
+
 def valid_through(now: datetime, days: int) -> date:
     """The last day of something made now that holds for `days` days."""
     return now.date() + timedelta(days=days)
