@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mailgate.core import absence, robots, token, vacation
+from mailgate.core.addresses import comment_end
 from mailgate.core.mail import Envelope, Kind, ParsedMail
 from mailgate.core.policy import Policy
+from mailgate.core.prefixes import bare_subject, without_lists
 
 LOOP_HEADER = "x-mailgate-loop"  # on everything we send; the value names the installation
 MAX_HOPS = 50  # Received headers (RFC 5321, section 6.3)
@@ -41,9 +44,23 @@ Check = Callable[[ParsedMail, Envelope, Policy], Verdict | None]
 
 
 def own_loop(mail: ParsedMail, _envelope: Envelope, policy: Policy) -> Verdict | None:
-    """A mail that carries our own loop header came back to us."""
-    if policy.instance and mail.header(LOOP_HEADER).strip() == policy.instance:
+    """A mail that carries our own loop header came back to us, however often it went round."""
+    ours = policy.instance.lower()
+    values = (value.strip().lower() for value in mail.headers.get(LOOP_HEADER, ()))
+    if ours and any(ours == value or ours in _words(value) for value in values):
         return _drop("own-loop", f"it carries our own {LOOP_HEADER} header")
+    return None
+
+
+def own_id(mail: ParsedMail, _envelope: Envelope, policy: Policy) -> Verdict | None:
+    """A mail whose Message-ID is one of ours came back to us; nobody else makes such ids.
+
+    The seal is not looked at: whoever makes up such an id only has their own mail ignored.
+    """
+    sealed = token.in_id(mail.message_id)
+    domain = mail.message_id.rpartition("@")[2].rstrip(">").lower()
+    if sealed and domain == policy.domain.lower():
+        return _drop("own-id", "its Message-ID is one of ours")
     return None
 
 
@@ -61,8 +78,7 @@ def too_many_hops(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Ver
     return _drop("hops", f"{hops} Received headers") if hops > MAX_HOPS else None
 
 
-# Senders of delivery reports that follow no standard, and what postmasters call theirs.
-DAEMONS: frozenset[str] = frozenset({"mailer-daemon", "mail-daemon", "mailerdaemon", "maildaemon"})
+# What postmasters call their reports.
 REPORT_SUBJECTS: tuple[str, ...] = (
     "returned mail",
     "undeliver",
@@ -88,7 +104,7 @@ def delivery_report(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Ve
     if mail.header("x-failed-recipients"):
         return _bounce("failed-recipients", "X-Failed-Recipients is set")
     local = _local_part(mail)
-    if local in DAEMONS:
+    if robots.is_daemon(_author(mail)):
         return _bounce("mailer-daemon", f"it is from {local}")
     if local == "postmaster" and _null_sender(mail, envelope):
         return _bounce("mailer-daemon", "it is from postmaster with the null sender")
@@ -98,59 +114,55 @@ def delivery_report(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Ve
 
 
 def auto_submitted(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
-    """RFC 3834, section 5: anything but "no" was made by a machine."""
-    value = mail.header("auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
-    if value in ("", "no"):
-        return None
-    return _quiet("auto-submitted", f"Auto-Submitted: {value}")
+    """RFC 3834, section 5: anything but "no" was made by a machine.
 
-
-# Headers that mark an automatic answer. None: any value counts.
-MARKERS: tuple[tuple[str, tuple[str, ...] | None], ...] = (
-    ("x-autoreply", None),
-    ("x-autoreply-from", None),
-    ("x-autorespond", None),
-    ("x-autoresponder", None),
-    ("x-auto-reply-from", None),
-    ("x-mail-autoreply", None),
-    ("x-mdn-autoreply", None),
-    ("x-ebay-mailtracker", None),
-    ("x-fc-machinegenerated", ("true",)),
-    ("preference", ("auto_reply",)),
-    ("precedence", ("auto_reply", "auto-reply", "bulk", "junk")),
-    ("delivered-to", ("autoresponder",)),
-    ("x-post-messageclass", ("9; autoresponder",)),
-)
+    One header is all that a mail may have; where several stand, each of them counts.
+    """
+    for written in mail.headers.get("auto-submitted", ()):
+        value = _keyword(written)
+        if value not in ("", "no"):
+            return _quiet("auto-submitted", f"Auto-Submitted: {value}")
+    return None
 
 
 def marker_header(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """Vendors' own marks of automatic mail; every value of a repeated header is looked at."""
-    for name, wanted in MARKERS:
+    for name, wanted in vacation.MARKERS:
         for value in mail.headers.get(name, ()):
             word = value.strip().lower()
-            if wanted is None or word in wanted:
-                return _quiet(name, f"{name}: {word}")
+            if _keyword(value) in _DENIED:
+                continue
+            if wanted is None or word in wanted or _keyword(value) in wanted:
+                return _quiet(name, f"{name}: {word[:100]}")
     return None
 
 
-# Other help desks put these on all they send, their people's words included.
-DESK_HEADERS: tuple[str, ...] = ("x-roundup-loop", "x-rt-loop-prevention", "x-otrs-loop")
+_DENIED = frozenset({"", "no", "false", "0", "none"})
 
 
 def other_desk(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """A mail from another help desk counts in full, but a confirmation would meet a machine."""
-    for name in DESK_HEADERS:
+    for name in vacation.DESK_HEADERS:
         if mail.header(name):
             return _unanswered("other-desk", f"{name} is set: another help desk sent it")
     return None
 
 
+def bulk(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Verdict | None:
+    """Mass mail that is neither a list's nor another help desk's, whose people use it too."""
+    for name in vacation.BULK_HEADERS:
+        for value in mail.headers.get(name, ()):
+            if _keyword(value) in vacation.BULK and not other_desk(mail, envelope, policy):
+                return _quiet(name, f"{name}: {_keyword(value)}")
+    return None
+
+
 def suppressed(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """X-Auto-Response-Suppress (MS-OXCMAIL 2.2.3.2.14) asks for no answer by a machine."""
-    words = {w.strip() for w in mail.header("x-auto-response-suppress").lower().split(",")}
-    asked = sorted(words & {"all", "oof", "autoreply"})
+    values = mail.headers.get("x-auto-response-suppress", ())
+    asked = {"all", "oof", "autoreply"} & {word for value in values for word in _words(value)}
     if asked:
-        reason = f"X-Auto-Response-Suppress: {', '.join(asked)}"
+        reason = f"X-Auto-Response-Suppress: {', '.join(sorted(asked))}"
         return _unanswered("auto-response-suppress", reason)
     return None
 
@@ -162,6 +174,19 @@ def report_other(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verd
     return None
 
 
+def calendar_reply(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
+    """An invitation accepted or declined (RFC 5546, section 3.2.3) at the press of a button.
+
+    What somebody wrote besides counts like any words.
+    """
+    if mail.calendar != "REPLY":
+        return None
+    reason = "it answers an invitation (METHOD=REPLY)"
+    if mail.visible.strip():
+        return _unanswered("calendar", reason)
+    return _quiet("calendar", reason)
+
+
 def null_sender(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Verdict | None:
     """RFC 5321, section 4.5.5: the null sender is for reports; nobody waits for an answer."""
     if _null_sender(mail, envelope):
@@ -169,73 +194,48 @@ def null_sender(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Verdic
     return None
 
 
-# How answering machines begin a subject, where no header gives them away.
-SUBJECTS: tuple[str, ...] = (
-    "out of office",
-    "out of the office",
-    "automatic reply",
-    "auto reply",
-    "auto-reply",
-    "autoreply",
-    "auto response",
-    "automatische antwort",
-    "abwesenheitsnotiz",
-    "abwesend",
-    "respuesta automática",
-    "respuesta automatica",
-    "fuera de la oficina",
-    "fuera de oficina",
-    "réponse automatique",
-    "absence du bureau",
-    "message d'absence",
-    "risposta automatica",
-    "fuori ufficio",
-    "resposta automática",
-    "ausência temporária",
-    "fora do escritório",
-    "automatisch antwoord",
-    "afwezig",
-    "autosvar",
-    "frånvaro",
-    "automaattinen vastaus",
-    "автоответ",
-    "自動返信",
-    "自动回复",
-)
+def vacation_answer(mail: ParsedMail, envelope: Envelope, _policy: Policy) -> Verdict | None:
+    """Out-of-office answers that no header gives away: they answer something, in telling words."""
+    if not _answers(mail, envelope):
+        return None
+    said = vacation.telling_subject(without_lists(mail.subject))
+    if said and not _TICKET.match(mail.subject):
+        return _quiet("vacation-subject", f"the subject begins with {said!r}")
+    said, enough = absence.telling_words(mail.visible or mail.text)
+    return _quiet("vacation-words", f"the text begins with {said!r}") if said and enough else None
 
 
-# What clients and lists put before a subject: "Re:", "[list]".
-_TOKEN = re.compile(r"\[[^\]\s#]{0,30}#[0-9]{1,12}\]")
-_PREFIX = re.compile(r"(?:re|aw|sv|rv|tr|vs|fwd?|wg|antw)\s?:\s?|\[[^\]]{0,80}\]\s?")
+def vacation_like(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
+    """The same words may be a person's, about a responder that does not work, or on vacation.
 
-
-def vacation_subject(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
-    """Out-of-office answers that no header gives away.
-
-    Such a subject on a new mail, or behind "Re:", may as well be a person's, about a responder
-    that does not work: that is never confirmed, but counts in full.
+    That counts in full: on a new mail, behind "Re:", or where nothing but the absence is told.
     """
-    subject = plain = " ".join(mail.subject.lower().split())
-    while prefix := _PREFIX.match(subject):
-        subject = subject[prefix.end() :]
-    for start in SUBJECTS:
-        if subject.startswith(start):
-            answers = mail.ancestors() or _TOKEN.search(subject)
-            judge = _quiet if subject == plain and answers else _unanswered
-            return judge("vacation-subject", f"the subject begins with {start!r}")
-    return None
+    if said := vacation.telling_subject(without_lists(bare_subject(mail.subject))):
+        return _unanswered("vacation-subject", f"the subject begins with {said!r}")
+    said, _ = absence.telling_words(mail.visible or mail.text)
+    return _unanswered("vacation-words", f"the text begins with {said!r}") if said else None
 
 
-# Addresses that nobody reads: an answer to them is lost at best, a loop at worst.
-NO_REPLY: frozenset[str] = frozenset(
-    {"no-reply", "noreply", "no_reply", "donotreply", "do-not-reply", "postmaster", "autoresponder"}
-)
+_TICKET = re.compile(r"\s*\[[^\]\s#]{0,30}#[0-9]{1,12}\]")
+_TICKET_ANYWHERE = re.compile(_TICKET.pattern.removeprefix(r"\s*"))
+
+
+def _answers(mail: ParsedMail, envelope: Envelope) -> bool:
+    """Whether it refers to an earlier mail, or goes to an address made for one."""
+    to = (*envelope.rcpt_tos, *(a.addr for a in (*mail.to, *mail.cc)))
+    return bool(
+        mail.ancestors()
+        or _TICKET_ANYWHERE.search(mail.subject)
+        or any(token.in_address(address) for address in to)
+    )
 
 
 def no_reply_sender(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
     """A sender that says it reads no answers."""
-    local = _local_part(mail)
-    return _unanswered("no-reply", f"it is from {local}") if local in NO_REPLY else None
+    author = _author(mail)
+    if robots.is_unread(author):
+        return _unanswered("no-reply", f"it is from {_local_part(mail)}")
+    return None
 
 
 def mailing_list(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verdict | None:
@@ -243,27 +243,32 @@ def mailing_list(mail: ParsedMail, _envelope: Envelope, _policy: Policy) -> Verd
     for name in ("list-id", "list-post", "x-mailing-list", "x-mailman-version", "list-unsubscribe"):
         if mail.header(name):
             return _list(name, f"{name} is set")
-    if "list" in (v.strip().lower() for v in mail.headers.get("precedence", ())):
+    if any(_keyword(value) == "list" for value in mail.headers.get("precedence", ())):
         return _list("precedence", "Precedence: list")
     return None
 
 
-# The first check with an opinion wins: the order is the policy. Reports come before the
-# automatic marks that they carry too.
+# The first check with an opinion wins: the order is the policy. What is ours goes before reports,
+# reports before the automatic marks that they carry too, and what a machine surely made before
+# what only should not be answered by one.
 CHECKS: tuple[Check, ...] = (
     own_loop,
+    own_id,
     own_sender,
     too_many_hops,
     delivery_report,
     auto_submitted,
     marker_header,
-    suppressed,
     report_other,
-    vacation_subject,
+    vacation_answer,
     mailing_list,
-    no_reply_sender,
+    bulk,
     null_sender,
+    calendar_reply,
+    vacation_like,
+    suppressed,
     other_desk,
+    no_reply_sender,
 )
 
 
@@ -284,8 +289,29 @@ def _null_sender(mail: ParsedMail, envelope: Envelope) -> bool:
     return mail.header("return-path").strip() == "<>"
 
 
+def _author(mail: ParsedMail) -> str:
+    return mail.from_[0].addr if mail.from_ else ""
+
+
 def _local_part(mail: ParsedMail) -> str:
-    return mail.from_[0].addr.partition("@")[0].lower() if mail.from_ else ""
+    return _author(mail).rpartition("@")[0].lower()
+
+
+def _keyword(value: str) -> str:
+    """The first word of a value, in lower case: no comments, no parameters (RFC 3834, 5.2)."""
+    value, out, at = value[:1000], "", 0
+    while at < len(value):
+        end = comment_end(value, at) if value[at] == "(" else at + 1
+        if end < 0:
+            break
+        out += " " if value[at] == "(" else value[at]
+        at = end
+    return next(iter(out.partition(";")[0].replace('"', " ").lower().split()), "")
+
+
+def _words(value: str) -> frozenset[str]:
+    """The words of a list, in lower case."""
+    return frozenset(word for word in re.split(r"[\s,;]+", value.lower()) if word)
 
 
 def _drop(check: str, reason: str) -> Verdict:
