@@ -51,7 +51,7 @@ def test_the_case_of_an_address_does_not_matter(database: Database) -> None:
         pytest.param((0, 1, 100, 101, 102), 4, id="old ones are forgotten"),
     ],
 )
-def test_the_third_passing_failure_within_a_month_pauses(
+def test_the_third_passing_failure_within_a_month_pauses_L4(
     database: Database, days: tuple[float, ...], fatal: int | None
 ) -> None:
     assert timedelta(days=30) == SOFT_WINDOW
