@@ -11,6 +11,7 @@ from mailgate.core.case import Case
 from mailgate.core.decision import (
     AppendMessage,
     Decision,
+    Notice,
     Notify,
     Outcome,
     RecordBounce,
@@ -62,9 +63,23 @@ def _match(case: Case) -> Match:
     return replace(found, ticket=number)
 
 
+# A bounce of what tells of bounces is told to nobody: that would go round for ever.
+_NEVER_TOLD = frozenset({Notice.AGENT_BOUNCE.value, Notice.ALERT.value})
+
+
+def _notice(case: Case) -> str:
+    """What it was that came back."""
+    if case.facts.copy is not None:
+        return case.facts.copy.notice
+    ids = (i for i in (case.mail.reported_id, *case.mail.ancestors()) if i in case.facts.sent)
+    return next((case.facts.sent[i].notice for i in ids), "")
+
+
 def _told(case: Case, found: Match) -> tuple[Notify, ...]:
     """Agents hear of what did not arrive; delays and successes are only noted."""
     ticket = case.facts.tickets.get(found.ticket or 0)
+    if _notice(case) in _NEVER_TOLD:
+        return ()
     if ticket is None or not case.delivery.live or not bounces.failures(found.reports):
         return ()
     # Whose own notice came back is not written to about it.

@@ -92,7 +92,7 @@ def place(found: Found, policy: Policy, *, now: datetime, thanks: bool = False) 
         if here.power is Power.LINK:
             steps.append(_step(f"not #{piece.number}", f"{piece.how}; the sender: {here.reason}"))
             links.append((piece.number, CLAIMED))
-        elif here.power >= Power.ACT and not thanks and _over(here, ticket, policy, now):
+        elif not thanks and _over(here, ticket, policy, now):
             steps.append(_step(f"not #{piece.number}", f"{piece.how}, but closed too long ago"))
             links.append((piece.number, FOLLOWS))
         else:

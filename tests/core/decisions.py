@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from mailgate.core.authorise import Question
+from mailgate.core.authorise import standings as authorised
 from mailgate.core.decide import Delivery, decide
 from mailgate.core.decision import (
     AddParticipant,
@@ -15,8 +18,12 @@ from mailgate.core.decision import (
     OpenTicket,
     SetField,
 )
-from mailgate.core.mail import DeliveryReport, ParsedMail
+from mailgate.core.identify import identify
+from mailgate.core.mail import DeliveryReport, Envelope, ParsedMail
+from mailgate.core.people import Standing
 from mailgate.core.policy import Policy
+from mailgate.core.proofs import claims, proofs
+from mailgate.core.thread import Found, Placement, place, place_history
 from tests.core.samples import (
     ENVELOPE,
     NOW,
@@ -27,7 +34,7 @@ from tests.core.samples import (
 AUTOMATIC = headers(auto_submitted="auto-replied")
 LIST = headers(list_id="<users.lists.test>")
 NOTHING = Facts()
-REPORTS = (DeliveryReport(recipient="carl@customer.test", action="failed", status="5.1.1"),)
+REPORTS = (DeliveryReport(recipient="rita@customer.test", action="failed", status="5.1.1"),)
 
 
 def delivery(**more: Any) -> Delivery:
@@ -40,6 +47,43 @@ def decided(
     found = decide(given, delivery(**how), known, policy)
     assert found.reason
     return found
+
+
+def standings(
+    given: ParsedMail, known: Facts, policy: Policy = POLICY, envelope: Envelope = ENVELOPE
+) -> Mapping[int, Standing]:
+    """What the author may do on each ticket."""
+    return found_by(given, known, policy, envelope).standings
+
+
+def found_by(
+    given: ParsedMail, known: Facts, policy: Policy = POLICY, envelope: Envelope = ENVELOPE
+) -> Found:
+    """What there is to place a mail by."""
+    proven = proofs(claims(given, envelope, policy), known, NOW)
+    asked = Question(
+        author=identify(given, envelope, policy),
+        proofs=proven,
+        policy=policy,
+        date=given.date,
+        received=NOW,
+    )
+    return Found(mail=given, facts=known, proofs=proven, standings=authorised(asked, known))
+
+
+def placed(
+    given: ParsedMail,
+    known: Facts,
+    policy: Policy = POLICY,
+    *,
+    history: bool = False,
+    thanks: bool = False,
+) -> Placement:
+    """Where a mail goes."""
+    found = found_by(given, known, policy)
+    if history:
+        return place_history(found, policy)
+    return place(found, policy, now=NOW, thanks=thanks)
 
 
 def told(decision: Decision) -> dict[str, str]:

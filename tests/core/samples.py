@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mailgate.core.decision import Facts, SentMail
 from mailgate.core.mail import Address, Envelope, ParsedMail
-from mailgate.core.people import Agent, Mailbox
-from mailgate.core.policy import Action, Condition, Pattern, Policy, Rule
+from mailgate.core.people import Agent, Mailbox, Role
+from mailgate.core.policy import Action, Condition, Pattern, Policy, Rule, Trust
 from mailgate.core.ticket import TicketView
+from mailgate.core.token import Key, Purpose, Token, holder_of, seal
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -30,10 +32,45 @@ POLICY = Policy(
     groups={"night": (ANA.address, BEN.address)},
     categories=("billing",),
 )
+PINNED = replace(POLICY, trust=Trust(authserv_id="mx.help.test"))
+STRICT = replace(POLICY, trust=Trust(require="strict"))
 ENVELOPE = Envelope(mail_from="rita@customer.test", rcpt_tos=("support@help.test",))
 
-OURS = "<mg.7.c0ffee@help.test>"  # our confirmation to Rita and Carl about ticket 7
-TO_ANA = "<mg.7.decade@help.test>"  # our notice to Ana about ticket 7
+KEY = Key(id=1, secret=b"a secret of thirty-two octets ...", created=NOW - 99 * DAY)
+
+
+def sealed(
+    address: str, number: int = 7, role: Role = Role.REQUESTER, days: int = 30, **more: Any
+) -> str:
+    """The text of a token; a Message-ID's unless a `purpose` is given. `key` seals it."""
+    purpose = more.pop("purpose", Purpose.MESSAGE)
+    key = more.pop("key", KEY)
+    made = Token(
+        purpose=purpose,
+        role=role,
+        key=key.id,
+        last_day=(NOW + days * DAY).date(),
+        number=number,
+        holder=holder_of(address),
+        nonce=b"nonce." if purpose is Purpose.MESSAGE else b"",
+        **more,
+    )
+    return seal(made, key)
+
+
+def our_id(address: str, number: int = 7, role: Role = Role.REQUESTER, **more: Any) -> str:
+    """The Message-ID of a mail of ours to somebody."""
+    return f"<mg.{sealed(address, number, role, **more)}@help.test>"
+
+
+def reply_to(address: str, number: int = 7, role: Role = Role.REQUESTER, **more: Any) -> str:
+    """The reply address of a mail of ours to somebody."""
+    made = sealed(address, number, role, **{"purpose": Purpose.REPLY, **more})
+    return f"support+{made}@help.test"
+
+
+OURS = our_id("rita@customer.test")  # our confirmation to Rita about ticket 7
+TO_ANA = our_id(ANA.address, role=Role.AGENT)  # our notice to Ana about ticket 7
 FIRST = "<first@customer.test>"  # Rita's own first mail
 FACTS = Facts(
     sent={
@@ -41,7 +78,7 @@ FACTS = Facts(
             outbox=1,
             ticket=7,
             notice="confirmation",
-            recipients=("rita@customer.test", "carl@customer.test"),
+            recipients=("rita@customer.test",),
         ),
         TO_ANA: SentMail(outbox=2, ticket=7, notice="agent-new", recipients=(ANA.address,)),
     },
@@ -100,8 +137,15 @@ def facts(*tickets: TicketView, **more: Any) -> Facts:
         "sent": FACTS.sent,
         "seen": FACTS.seen,
         "tickets": {t.number: t for t in tickets or (ticket(),)},
+        "keys": (KEY,),
     }
     return Facts(**{**known, **more})
+
+
+def stamped(verdict: str = "dmarc=pass", domain: str = "agents.test") -> dict[str, Any]:
+    """What our own server writes above everything else; for `mail(**stamped(...))`."""
+    value = f"mx.help.test; {verdict} header.from={domain}"
+    return {"trail": (("authentication-results", value), ("received", "from x by mx.help.test"))}
 
 
 def rule(name: str = "r", *, on: str = "any", subject: str = "", **then: str) -> Rule:

@@ -15,6 +15,7 @@ from mailgate.core.decision import (
     RecordBounce,
 )
 from mailgate.core.mail import ParsedMail
+from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
 from tests.core.decisions import AUTOMATIC, LIST, NOTHING, REPORTS, decided, fields, kinds, told
 from tests.core.samples import (
@@ -25,10 +26,14 @@ from tests.core.samples import (
     FIRST,
     NOW,
     OURS,
+    PINNED,
+    POLICY,
     TO_ANA,
     facts,
     headers,
     mail,
+    reply_to,
+    stamped,
     ticket,
 )
 
@@ -46,6 +51,7 @@ class Story:
     kind: str = ""  # of the message that is kept, "" none
     fields: dict[str, str] | None = None
     told: dict[str, str] | None = None
+    policy: Policy = POLICY
 
 
 STORIES = {
@@ -110,12 +116,57 @@ STORIES = {
         kind="customer",
         told={"rita@customer.test": "confirmation", ANA.address: "agent-new"},
     ),
-    "a stranger with our Message-ID": Story(
+    "a stranger with a token of ours (T4)": Story(
         given=mail("mallory@evil.test", in_reply_to=(OURS,)),
+        known=facts(ticket(status="waiting", assignee=ANA.address)),
+        outcome="held",
+        target=7,
+        told={ANA.address: "agent-held"},
+    ),
+    "a robot writes to a customer's reply address (T5)": Story(
+        given=mail("no-reply@shop.test", to=(reply_to("rita@customer.test"),)),
         known=facts(),
-        outcome="ticket",
+        outcome="held",
+        target=7,
+        told={ANA.address: "agent-held"},
+    ),
+    "an agent's token from another account (A10)": Story(
+        given=mail("ana@home.test", in_reply_to=(TO_ANA,), visible="Try again."),
+        known=facts(),
+        outcome="held",
+        target=7,
+        told={ANA.address: "challenge"},
+    ),
+    "an agent without a token, where a stamp is pinned (C3)": Story(
+        given=mail(ANA.address, subject="[#7] x", **stamped()),
+        known=facts(),
+        policy=PINNED,
+        outcome="held",
+        target=7,
+        told={ANA.address: "challenge"},
+    ),
+    "a forged agent with a leaked token (C2)": Story(
+        given=mail(ANA.address, in_reply_to=(TO_ANA,), **stamped("dmarc=fail")),
+        known=facts(),
+        policy=PINNED,
+        outcome="held",
+        target=7,
+        told={ANA.address: "challenge"},
+    ),
+    "an automatic mail with somebody else's token": Story(
+        given=mail("no-reply@shop.test", in_reply_to=(OURS,), headers=AUTOMATIC),
+        known=facts(),
+        outcome="note",
+        target=7,
+        kind="system",
+    ),
+    "nothing but thanks on a resolved ticket": Story(
+        given=mail(in_reply_to=(OURS,), visible="Thank you!"),
+        known=facts(ticket(status="resolved")),
+        outcome="reply",
+        target=7,
         kind="customer",
-        told={"mallory@evil.test": "confirmation", ANA.address: "agent-new"},
+        told={"carl@customer.test": "copy", ANA.address: "agent-message"},
     ),
     "an agent answers": Story(
         given=mail(ANA.address, in_reply_to=(TO_ANA,)),
@@ -221,12 +272,14 @@ STORIES = {
         known=facts(),
         outcome="bounce",
         target=7,
+        told={ANA.address: "agent-bounce"},
     ),
     "a report that answers a mail of ours": Story(
         given=mail("mailer-daemon@relay.test", in_reply_to=(FIRST, OURS)),
         known=facts(),
         outcome="bounce",
         target=7,
+        told={ANA.address: "agent-bounce"},
     ),
     "a report about who knows what (L5)": Story(
         given=mail("mailer-daemon@relay.test", reported_id="<x@y>", in_reply_to=(FIRST,)),
@@ -246,7 +299,7 @@ STORIES = {
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
 def test_story(story: Story) -> None:
-    found = decided(story.given, story.known)
+    found = decided(story.given, story.known, story.policy)
     assert found.outcome.value == story.outcome
     assert found.target == (New() if story.outcome == "ticket" else story.target)
     assert kinds(found) == ([story.kind] if story.kind else [])
@@ -308,7 +361,7 @@ def test_a_duplicate_names_the_first() -> None:
 
 def test_a_bounce_is_recorded_on_its_outbox_row() -> None:
     given = mail("mailer-daemon@relay.test", reported_id=OURS, reports=REPORTS)
-    assert decided(given, facts()).effects == (RecordBounce(outbox=1, reports=REPORTS),)
+    assert decided(given, facts()).effects[0] == RecordBounce(outbox=1, reports=REPORTS)
 
 
 def test_quarantine_keeps_the_trace() -> None:
@@ -318,13 +371,18 @@ def test_quarantine_keeps_the_trace() -> None:
     assert found.trace[:-1] == trace
 
 
+UNKNOWN = "no proof; no authserv_id is pinned, so no Authentication-Results counts"
+
+
 @pytest.mark.parametrize(
     ("given", "who", "reason"),
     [
-        pytest.param(mail(), "rita@customer.test", "the address in From", id="customer"),
         pytest.param(
-            mail(ANA.address), ANA.address, "an agent's address, proofs: none", id="agent"
+            mail(), "rita@customer.test", f"the address in From; {UNKNOWN}", id="customer"
         ),
+            mail(), "rita@customer.test", f"the address in From; {UNKNOWN}", id="customer"
+        ),
+        pytest.param(mail(ANA.address), ANA.address, f"an agent's address; {UNKNOWN}", id="agent"),
         pytest.param(
             mail("", defects=("date-invalid", "from-several")),
             "nobody",

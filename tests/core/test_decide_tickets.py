@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from mailgate.core.decide import NO_SUBJECT
 from mailgate.core.decision import (
     Facts,
     LinkTicket,
@@ -16,12 +15,14 @@ from mailgate.core.decision import (
     Outcome,
 )
 from mailgate.core.mail import Address, Envelope, ParsedMail
+from mailgate.core.opening import NO_SUBJECT
 from mailgate.core.policy import Policy
 from tests.core.decisions import AUTOMATIC, LIST, NOTHING, copied, decided, fields, opened, told
 from tests.core.samples import (
     ANA,
     BEN,
     DAY,
+    FIRST,
     NOW,
     OURS,
     POLICY,
@@ -107,7 +108,7 @@ def test_language_of_the_house() -> None:
     [
         pytest.param(mail(), NOTHING, "a new matter", [], id="new"),
         pytest.param(
-            mail("mallory@evil.test", in_reply_to=(OURS,), subject="[#8]"),
+            mail("mallory@evil.test", in_reply_to=(FIRST,), subject="[#8]"),
             facts(ticket(), ticket(8)),
             "refers to #7, but the sender is no participant there",
             [(7, "claimed-by-stranger"), (8, "claimed-by-stranger")],
@@ -130,7 +131,7 @@ def test_links(given: ParsedMail, known: Facts, reason: str, links: list[tuple[i
 
 def test_a_stranger_is_told_nothing_of_a_ticket_that_exists() -> None:
     """T1: the same mail gets the same answer whether there is a ticket 7 or not."""
-    given = mail("mallory@evil.test", subject="[#7] x", in_reply_to=(OURS,))
+    given = mail("mallory@evil.test", subject="[#7] x", in_reply_to=(FIRST,))
     there, gone = decided(given, facts()), decided(given, NOTHING)
     assert told(there) == told(gone)
     assert opened(there) == opened(gone)
