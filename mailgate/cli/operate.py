@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 
-from mailgate import journal
+from mailgate import journal, storm
 from mailgate.assembly import make_desk, open_database, ready_database, template_dirs
 from mailgate.cli import shapes
 from mailgate.cli.house import (
@@ -125,6 +126,7 @@ def status() -> None:
         depths, health = tx.stats.depths(), tx.sources.health()
         by_status = tx.stats.tickets_by("status")
         paused = tx.setting(PAUSED) == "1"
+        pause = storm.blowing(tx, datetime.now(UTC))
     shape = {
         "inbox": {"waiting": depths.inbox, "oldest": shapes.stamp(depths.inbox_oldest)},
         "outbox": {
@@ -132,6 +134,7 @@ def status() -> None:
             "oldest": shapes.stamp(depths.outbox_oldest),
             "failed": depths.outbox_failed,
             "paused": paused,
+            "storm_until": shapes.stamp(pause.until if pause else None),
         },
         "quarantined": depths.quarantined,
         "tickets": by_status,
@@ -152,6 +155,8 @@ def status() -> None:
     typer.echo(f"inbox       {depths.inbox} waiting, {depths.quarantined} in quarantine")
     stopped = ", PAUSED (`mailgate outbox resume`)" if paused else ""
     typer.echo(f"outbox      {depths.outbox} waiting, {depths.outbox_failed} failed{stopped}")
+    if pause:
+        typer.echo(f"storm       {storm.sentence(pause)}")
     counts = ", ".join(f"{count} {name}" for name, count in by_status.items())
     typer.echo(f"tickets     {counts or 'none'}")
     for h in health:

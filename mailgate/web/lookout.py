@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+from mailgate import storm
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TRANSITIONS
 from mailgate.web.health import Source, judge, problems
@@ -124,7 +125,7 @@ class Lookout:
         depths = tx.stats.depths()
         now = self._clock()
         sources = judge(tx.sources.health(), self._sources, self._started, now)
-        found = problems(depths, sources, now)
+        found = (*problems(depths, sources, now), *_storm(tx, now))
         return Vitals(at=now, depths=depths, sources=sources, problems=found)
 
     def _read_vitals(self) -> Vitals:
@@ -150,6 +151,14 @@ class Lookout:
                 today=_today(tx.stats.ledger(), vitals.at),
                 recent=_recent(tx),
             )
+
+
+def _storm(tx: Tx, now: datetime) -> tuple[str, ...]:
+    mark = storm.blowing(tx, now)
+    if mark is None:
+        return ()
+    sentence = storm.sentence(mark)
+    return (f"{sentence[0].upper()}{sentence[1:]}.",)
 
 
 def _ordered(counts: Mapping[str, int], known: tuple[str, ...]) -> dict[str, int]:

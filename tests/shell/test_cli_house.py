@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from mailgate import storm
 from mailgate.core.decide import quarantine
 from mailgate.core.mail import Envelope, Inbound
 from mailgate.intake import commit
@@ -101,6 +102,23 @@ def test_status_tells_what_waits_and_that_mail_is_paused(cli: Cli, tmp_path: Pat
     assert "PAUSED" in cli.ok("status").out
     cli.ok("outbox", "resume")
     assert "PAUSED" not in cli.ok("status").out
+
+
+def test_status_tells_of_a_storm_while_it_lasts(cli: Cli, tmp_path: Path) -> None:
+    assert "storm" not in cli.ok("status").out
+    now = datetime.now(UTC).replace(microsecond=0)
+    database = Database("sqlite", tmp_path / "data")
+    with database.transaction() as tx:
+        tx.counting.mark(storm.MARK, now, now + timedelta(hours=1), "too many")
+    [line] = cli.ok("status", "--json").lines
+    assert line["outbox"]["storm_until"] == (now + timedelta(hours=1)).isoformat()
+    assert "storm       automatic mail is paused until" in cli.ok("status").out
+    with database.transaction() as tx:
+        tx.conn.exec_driver_sql("DELETE FROM marks")
+        tx.counting.mark(storm.MARK, now - timedelta(hours=1), now, "too many")
+    database.close()
+    [line] = cli.ok("status", "--json").lines
+    assert line["outbox"]["storm_until"] is None
 
 
 def test_migrate_makes_the_schema_and_refuses_nothing_twice(cli: Cli) -> None:

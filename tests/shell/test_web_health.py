@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from mailgate import storm
 from mailgate.core.decision import CopyState, Decision, Outcome
 from mailgate.web.words import count, public_names, span
 from store.database import Database, Tx
@@ -202,3 +203,17 @@ def test_public_names_carry_no_address_and_stay_apart() -> None:
     assert set(shown) == set(names)
     assert len(set(shown.values())) == 4
     assert not any("@" in name or "example" in name for name in shown.values())
+
+
+def test_a_storm_is_named_until_it_is_over(sqlite_database: Database) -> None:
+    why = "more than 200 automatic mails within 10 minutes"
+    said = f"Automatic mail is paused until 2026-03-04 12:01 UTC: {why}."
+    with served(sqlite_database) as site:
+        fill(site)
+        with site.database.transaction() as tx:
+            tx.counting.mark(storm.MARK, NOON, NOON + MINUTE, why)
+        assert health(site) == (503, "degraded", [said])
+        assert said in site.ask("/").text
+        assert site.ask("/readyz").code == 200
+        site.clock.now = NOON + MINUTE
+        assert health(site) == GREEN
