@@ -102,9 +102,10 @@ class Policy:
 
     def mailbox_for(self, address: str) -> Mailbox | None:
         """The mailbox an address or alias belongs to, without regard to case or +tag."""
-        wanted = {address.lower(), without_tag(address.lower())}
+        low = folded(address)
+        wanted = {low, without_tag(low)}
         for box in self.mailboxes:
-            if wanted & {box.address.lower(), *(a.lower() for a in box.aliases)}:
+            if wanted & {folded(box.address), *(folded(a) for a in box.aliases)}:
                 return box
         return None
 
@@ -114,9 +115,9 @@ class Policy:
 
     def agent_for(self, address: str) -> Agent | None:
         """The agent known by this registered address or alias."""
-        low = address.lower()
+        low = folded(address)
         for agent in self.agents:
-            if low and low in (agent.address.lower(), *(a.lower() for a in agent.aliases)):
+            if low and low in (folded(agent.address), *(folded(a) for a in agent.aliases)):
                 return agent
         return None
 
@@ -126,7 +127,7 @@ class Policy:
 
     def own(self, address: str) -> bool:
         """Whether mail to `address` comes back to us: never a requester, never written to."""
-        domain = address.lower().rpartition("@")[2]
+        domain = folded(address).rpartition("@")[2]
         at_replies = bool(self.trust.reply_domain) and domain == self.trust.reply_domain
         return at_replies or self.mailbox_for(address) is not None
 
@@ -137,6 +138,14 @@ class Policy:
 
 # Kinds that must never be answered by a machine (RFC 3834, section 2).
 AUTOMATIC_KINDS: frozenset[Kind] = frozenset({Kind.AUTO_REPLY, Kind.BOUNCE, Kind.LIST})
+
+
+_CAPITALS = {capital: capital + 32 for capital in range(ord("A"), ord("Z") + 1)}
+
+
+def folded(address: str) -> str:
+    """An address for comparing: a Kelvin sign is no k, as Unicode's own folding has it."""
+    return address.translate(_CAPITALS)
 
 
 def without_tag(address: str) -> str:

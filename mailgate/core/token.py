@@ -95,7 +95,7 @@ _ROLES = (Role.REQUESTER, Role.CC, Role.AGENT, Role.STRANGER)
 
 def holder_of(address: str) -> bytes:
     """How a token names a person: six octets that tell nobody the address."""
-    return hashlib.sha256(address.lower().encode()).digest()[:6]
+    return hashlib.sha256(address.encode().lower()).digest()[:6]  # bytes: ASCII letters alone
 
 
 def seal(token: Token, key: Key) -> str:
