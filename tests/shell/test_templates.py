@@ -62,7 +62,7 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
     Notice.AGENT_BOUNCE: {
         "bounced": "carol@example.com",
         "diagnostic": "550 5.1.1 <carol@example.com>: user unknown",
-        "note": "There is no such mailbox. Nothing more is sent there until it writes to us.",
+        "note": "paused",
     },
     Notice.ALERT: {
         "ticket": replace(CONTEXT.ticket, number=0, subject="Automatic mail is paused"),
