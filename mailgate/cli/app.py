@@ -19,6 +19,7 @@ from mailgate.cli import (
     outboxes,
     quarantines,
     tickets,
+    trusting,
 )
 from mailgate.cli.house import STATE, Failure, printable
 from mailgate.config import ConfigError
@@ -47,6 +48,7 @@ app.add_typer(outboxes.app, name="outbox")
 app.add_typer(quarantines.app, name="quarantine")
 app.add_typer(held.app, name="held")
 app.add_typer(keys.app, name="keys")
+app.add_typer(trusting.app, name="trust")
 app.add_typer(operate.rules_app, name="rules")
 app.add_typer(operate.templates_app, name="templates")
 

@@ -19,6 +19,7 @@ from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.people import Stamp
 from mailgate.core.policy import Policy, Trust
 
+MISSING = "no Authentication-Results of"  # how the reason begins when our server wrote none
 _HEADER = "authentication-results"
 _RECIPIENTS = ("delivered-to", "x-original-to")
 _PIECE = re.compile(r'(?P<space>[ \t]+)|(?P<quoted>"(?:[^"\\]|\\.)*")|(?P<plain>[^\s()"\\]+)')
@@ -174,6 +175,13 @@ def _stamps(trail: Sequence[tuple[str, str]], trust: Trust) -> Iterator[str]:
             yield value
 
 
+def believed(mail: ParsedMail, trust: Trust) -> Results | None:
+    """The one header that counts in mail from a server of ours, however it reads."""
+    wanted = _ascii_lower(trust.authserv_id)
+    found = (parse_results(value) for value in _stamps(mail.trail, trust))
+    return next((r for r in found if r.authserv_id == wanted), None)
+
+
 # --- what it says ------------------------------------------------------------------------
 
 
@@ -225,7 +233,7 @@ def _logged_in(result: Result, address: str) -> bool:
     return result.method == "auth" and result.verdict == "pass" and logins == {address}
 
 
-def _about(found: Sequence[Result], address: str) -> tuple[Stamp, str]:
+def about(found: Sequence[Result], address: str) -> tuple[Stamp, str]:
     """What the results of a header say of an address in From."""
     domain = address.rpartition("@")[2]
     stamp, why = _dmarc(found, domain)
@@ -254,13 +262,12 @@ def judge(mail: ParsedMail, envelope: Envelope, policy: Policy) -> tuple[Stamp, 
     if why:
         return Stamp.ABSENT, why
     wanted = _ascii_lower(trust.authserv_id)
-    read_ones = (parse_results(value) for value in _stamps(mail.trail, trust))
-    header = next((r for r in read_ones if r.authserv_id == wanted), None)
+    header = believed(mail, trust)
     if header is None:
-        return Stamp.ABSENT, f"no Authentication-Results of {wanted} where our own server writes it"
+        return Stamp.ABSENT, f"{MISSING} {wanted} where our own server writes it"
     if header.broken:
         return Stamp.NONE, f"the Authentication-Results of {wanted} do not follow RFC 8601"
-    stamp, why = _about(header.results, mail.sender.addr)
+    stamp, why = about(header.results, mail.sender.addr)
     return stamp, f"Authentication-Results of {wanted}: {why}"
 
 

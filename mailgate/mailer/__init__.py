@@ -5,6 +5,6 @@ and idle connections, `session` one SMTP connection (the only door to aiosmtplib
 """
 
 from mailgate.mailer.sender import Mailer, Timing
-from mailgate.mailer.session import RelaySettings, Tls
+from mailgate.mailer.session import RelaySettings, RouteDown, Tls, send_once
 
-__all__ = ["Mailer", "RelaySettings", "Timing", "Tls"]
+__all__ = ["Mailer", "RelaySettings", "RouteDown", "Timing", "Tls", "send_once"]

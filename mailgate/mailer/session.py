@@ -7,6 +7,7 @@ import re
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPResponse, SMTPResponseException
 
 from mailgate import crash
 from mailgate.core.charset import one_line
+from mailgate.core.decision import CopyState
 from store.outbox import Queued
 
 _PIECE = 64 * 1024  # octets handed to the transport at a time
@@ -271,3 +273,27 @@ def _utf8(copy: Queued) -> bool:
     if not (copy.address.isascii() and copy.mail_from.isascii()):
         return True
     return not copy.data.partition(b"\r\n\r\n")[0].isascii()
+
+
+async def send_once(settings: RelaySettings, mail_from: str, address: str, data: bytes) -> Reply:
+    """One mail on a connection of its own, past the outbox: for probes. Raises RouteDown."""
+    session = await Session.open(settings)
+    copy = Queued(
+        id=0,
+        outbox=0,
+        ticket=None,
+        notice="probe",
+        message_id="",
+        automatic=True,
+        mail_from=mail_from,
+        address=address,
+        role="",
+        data=data,
+        attempts=1,
+        queued=datetime.now(UTC),
+        before=CopyState.PENDING,
+    )
+    try:
+        return await session.deliver(copy)
+    finally:
+        await session.quit()
