@@ -81,6 +81,7 @@ def _why_not(address: str, policy: Policy) -> str:
     try:
         email_validator.validate_email(
             address,
+            strict=True,
             check_deliverability=False,
             globally_deliverable=False,
             allow_quoted_local=True,
