@@ -6,6 +6,7 @@ Each check yields a Problem per mistake; CHECKS is the whole list.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from mailgate.config.credentials import secret_files
@@ -169,6 +170,18 @@ def _sla(config: Config, site: Site) -> Iterator[Problem]:
                 yield site.problem(("sla", name, priority), message, nearest(priority, known))
 
 
+# What the extra `verify` brings; see mailgate.dmarc.
+_VERIFY_NEEDS = ("dkim", "dns", "publicsuffixlist", "spf")
+
+
+def _trust(config: Config, site: Site) -> Iterator[Problem]:
+    missing = [name for name in _VERIFY_NEEDS if find_spec(name) is None]
+    if config.trust.verify and missing:
+        message = f"checking mail ourselves needs {', '.join(missing)}, not installed here"
+        remedy = "install mailgate with the extra verify: pip install 'mailgate[verify]'"
+        yield site.problem(("trust", "verify"), message, remedy)
+
+
 def _rules(config: Config, site: Site) -> Iterator[Problem]:
     path = config.helpdesk.rules
     if path is None:
@@ -195,6 +208,7 @@ CHECKS: tuple[Check, ...] = (
     _language,
     _folders,
     _sla,
+    _trust,
     life_cycle,
     groups,
     secret_files,

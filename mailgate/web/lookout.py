@@ -17,6 +17,7 @@ from mailgate import storm
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TRANSITIONS
 from mailgate.web.health import Source, judge, problems
+from mailgate.web.stamps import unstamped
 from store.database import Database, Tx
 from store.stats import Depths, LedgerLine
 
@@ -125,7 +126,7 @@ class Lookout:
         depths = tx.stats.depths()
         now = self._clock()
         sources = judge(tx.sources.health(), self._sources, self._started, now)
-        found = (*problems(depths, sources, now), *_storm(tx, now))
+        found = (*problems(depths, sources, now), *_storm(tx, now), *unstamped(tx))
         return Vitals(at=now, depths=depths, sources=sources, problems=found)
 
     def _read_vitals(self) -> Vitals:

@@ -5,21 +5,25 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 
 import dkim
 import pytest
 
+import mailgate
+from mailgate.config import ConfigError, checks, load
 from mailgate.core.identify import identify
 from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.parse import parse
 from mailgate.core.people import Stamp
 from mailgate.core.policy import Trust
 from mailgate.dmarc import Asked, Resolving, verify
-from mailgate.verifying import Verifier
+from mailgate.verifying import NotInstalled, Verifier
 from tests.core.samples import POLICY
 from tests.peers.name_server import FAILS, SILENT, NameServer, Records, serving, text
 
@@ -306,3 +310,28 @@ def test_a_closed_verifier_gives_the_mail_back(names: NameServer, keys: Keys) ->
         assert future is not None
         with pytest.raises((CancelledError, RuntimeError)):
             future.result()
+
+
+# --- where the libraries are missing -----------------------------------------------------
+
+
+def test_a_configuration_that_wants_what_is_not_installed_is_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[helpdesk]\ndomain = "example.org"\n[[mailbox]]\naddress = "a@example.org"\n[trust]\n'
+    path = tmp_path / "config.toml"
+    path.write_text(text + "verify = true\n")
+    assert load(path).trust.verify
+    monkeypatch.setattr(checks, "_VERIFY_NEEDS", ("dkim", "no_such_library"))
+    with pytest.raises(ConfigError, match=r"config.toml:6: .*no_such_library.*mailgate\[verify\]"):
+        load(path)
+    path.write_text(text + "verify = false\n")
+    assert not load(path).trust.verify
+
+
+def test_a_verifier_without_its_libraries_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spf", None)
+    monkeypatch.delitem(sys.modules, "mailgate.dmarc")
+    monkeypatch.delattr(mailgate, "dmarc")
+    with pytest.raises(NotInstalled, match="spf"):
+        Verifier(TRUST)

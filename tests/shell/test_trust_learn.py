@@ -221,10 +221,7 @@ PINNED: dict[str, str | int | bool] = {"authserv_id": ID, "hops": 2, "below": Tr
         "a = 1\n",
         "a = 1",
         '[trust]\nrequire = "strict"  # sure\n[x]\n',
-        (
-            '[trust] # here\nhops = 7 # of them\n\n  authserv_id="old" # whose\n[[x]]\nhops = 9\n',
-            "",
-        ),
+        '[trust] # here\nhops = 7 # of them\n\n  authserv_id="old" # whose\n[[x]]\nhops = 9\n',
         "[trust]\r\nhops = 7\r\n",
         "#[trust]\n#hops = 1\n",
         "[x]\nhops = 1\n[trust]",
