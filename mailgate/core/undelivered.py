@@ -143,6 +143,7 @@ _ANY_FAILED = re.compile("|".join(_FAILED))
 # Where the returned mail, or its header, begins.
 _COPY = re.compile(
     r"^[ \t>*-]*(?:below this line is a copy|original message|message headers follow"
+    r"|(?:received|return-path|message-id):"
     r"|this is a copy of (?:the|your) message|included is a copy|returned (?:mail|message) follows"
     r"|your message reads|urspr(?:ü|ue)ngliche nachricht(?:enkopfzeilen|enkopf|skopfzeilen)?"
     r"|encabezados de mensajes? originale?s?|mensaje original|en-têtes de message d'origine"
