@@ -36,12 +36,12 @@ def _of_ours(message_id: str, facts: Facts) -> tuple[int, ...]:
 
 
 def _named(mail: ParsedMail, facts: Facts) -> Iterator[tuple[int, ...]]:
-    """For each id, nearest first and the mail's own last: its tickets, oldest first."""
+    """For each id, nearest first and the mail's own last: its tickets as the facts have them."""
     own = (mail.message_id,) if mail.has_message_id else ()
     for message_id in (*mail.ancestors(), *own):
         yield _living(facts.seen.get(message_id, ()), facts)
 
 
 def _living(numbers: tuple[int, ...], facts: Facts) -> tuple[int, ...]:
-    survivors = {facts.merged.get(n, n) for n in numbers}
-    return tuple(sorted(survivors & facts.tickets.keys()))
+    survivors = dict.fromkeys(facts.merged.get(n, n) for n in numbers)
+    return tuple(n for n in survivors if n in facts.tickets)
