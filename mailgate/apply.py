@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from mailgate import bounced, crash
+from mailgate.core.bounces import failures
 from mailgate.core.decision import (
     AddParticipant,
     AddTag,
@@ -24,8 +25,9 @@ from mailgate.core.decision import (
     RevokeTokens,
     SetField,
 )
-from mailgate.core.mail import ParsedMail
+from mailgate.core.mail import DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.core.token import hidden
 from mailgate.desk import Cause, Desk
 from mailgate.notices import Notices, Occasion, held_for
 from store.database import Tx
@@ -54,6 +56,9 @@ class _Run:
     events: list[Event] = field(default_factory=list)
     seen: TicketView | None = None  # the ticket as last read, None after a change
     held: int | None = None  # the row of the mail that was held
+    owner: str = ""  # who alone may release it by mail
+    report: DeliveryReport | None = None  # of a mail that did not arrive
+    paused: bool = False  # and its address is paused since
 
     def do(self, effect: Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
         match effect:
@@ -165,7 +170,10 @@ class _Run:
 
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")
-        self.events += bounced.record(self.tx, effect, self.cause, self.number or None)
+        news = bounced.record(self.tx, effect, self.cause, self.number or None)
+        self.report = next(iter(failures(effect.reports)), None)
+        self.paused = any(event.kind == "paused" for event in news)
+        self.events += news
 
     def _hold(self, effect: Hold) -> None:
         mail, inbox, now = self.cause.mail, self.cause.inbox, self.cause.now
@@ -184,6 +192,7 @@ class _Run:
             created=now,
             expires=now + held_for(bool(effect.owner), self.desk.policy),
         )
+        self.owner = effect.owner
         self._event("held", held=self.held, why=effect.why, owner=effect.owner)
 
     def _approve(self, effect: Approve) -> None:
@@ -192,7 +201,8 @@ class _Run:
         self._event("approved" if done else "not-approved", held=effect.held, by=effect.by)
 
     def _merge(self, effect: Merge) -> None:
-        self.tx.tickets.merge(effect.merged, self.number, self.cause.now)
+        closed = self.desk.policy.life.closed
+        self.tx.tickets.merge(effect.merged, self.number, self.cause.now, closed=closed)
         self.seen = None
         self._event("merged", other=effect.merged, because=effect.because)
 
@@ -208,10 +218,21 @@ class _Run:
             say=self._event,
             old=self._old(effect.notice),
             held=self.held,
+            owner=self.owner,
+            bounced=self.report.recipient if self.report else "",
+            diagnostic=_said(self.report) if self.report else "",
         )
+        if effect.notice is Notice.AGENT_BOUNCE:
+            effect = replace(effect, note="paused" if self.paused else "counted")
         Notices(tx=self.tx, cause=self.cause, desk=self.desk).notify(effect, on)
 
     def _old(self, notice: Notice) -> str:
         wanted = "assignee" if notice is Notice.ASSIGNMENT else "status"
         changes = [e for e in self.events if e.kind == wanted]
         return str(changes[0].data.get("old", "")) if changes else ""
+
+
+def _said(report: DeliveryReport) -> str:
+    """The other server's words; they may quote the return path with its token."""
+    status = "" if report.status in report.diagnostic else report.status
+    return hidden(f"{status} {report.diagnostic}".strip())

@@ -9,6 +9,7 @@ from mailgate.core.bounces import Severity, names, no_such_address, severity
 from mailgate.core.decision import Attempt, RecordBounce
 from mailgate.core.mail import DeliveryReport
 from mailgate.core.retry import is_permanent
+from mailgate.core.token import hidden
 from mailgate.desk import Cause
 from store.database import Tx
 from store.outbox import Queued, RecipientRow
@@ -90,7 +91,8 @@ def _worse(judged: Severity, before: tuple[Severity, str] | None) -> bool:
 def _said(report: DeliveryReport) -> str:
     # Many servers repeat the status in their words.
     status = "" if report.status in report.diagnostic else report.status
-    return f"{status} {report.diagnostic}".strip() or "it bounced, and nothing says why"
+    said = hidden(f"{status} {report.diagnostic}".strip())  # it may quote the return path
+    return said or "it bounced, and nothing says why"
 
 
 def _note(tx: Tx, effect: RecordBounce, report: DeliveryReport, copy: RecipientRow | None) -> None:
@@ -117,7 +119,7 @@ def _event(
             "action": report.action,
             "severity": judged.value,
             "status": report.status,
-            "diagnostic": report.diagnostic[:500],
+            "diagnostic": hidden(report.diagnostic)[:500],
         },
         ticket=ticket,
         inbox=cause.inbox,

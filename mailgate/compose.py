@@ -18,6 +18,7 @@ from mailgate.core import token
 from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Outgoing, OutgoingCopy, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
+from mailgate.core.prefixes import bare_subject, is_answer
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
 from mailgate.render import Markup, Rendered, Renderer
@@ -38,8 +39,7 @@ MAX_MESSAGE = 150_000  # characters of a message; escaped, they still fit render
 MAX_PAGE = 500_000  # characters of its HTML; above that the text is shown instead
 
 _WITH_MESSAGE = HUMAN | TO_AGENTS
-
-_RE = re.compile(r"\s*(?:re|aw|sv|vs|antw|rif|rép|res|odp)\s*(?:\[\d{1,3}\])?\s*:", re.IGNORECASE)
+_UNPROVEN = frozenset({Notice.CHALLENGE, Notice.AGENT_HELD})  # they show a mail that nothing proves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +151,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         "requester": ticket.requester,
         "assignee": _person(assignee, policy),
         "author": _author_name(ctx, policy),
-        "author_address": ctx.author.address if ctx.author and not _by_agent(ctx, policy) else "",
+        "author_address": _author_address(notice, ctx, policy),
         "note": ctx.note if notice in TO_AGENTS else "",
     }
     # No words of a sender who is nobody we know go back to the address they gave: else anyone
@@ -224,6 +224,12 @@ def _author_name(ctx: NoticeContext, policy: Policy) -> str:
     return author.name if honest else author.address.partition("@")[0]
 
 
+def _author_address(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
+    """The writer's address: of a customer always, of an agent only where it is in doubt."""
+    shown = notice in _UNPROVEN or not _by_agent(ctx, policy)
+    return ctx.author.address if ctx.author and shown else ""
+
+
 def _signature(ctx: NoticeContext, policy: Policy) -> str:
     if ctx.author is None or not _by_agent(ctx, policy):
         return ""
@@ -246,7 +252,9 @@ def _copies(ctx: NoticeContext, policy: Policy) -> tuple[str, ...]:
 
 def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
     team = _team(ctx, policy)
-    name = header_text(_author_name(ctx, policy), NAME_MAX) if notice in _WITH_MESSAGE else ""
+    # Nobody speaks through a mail that nothing proves.
+    speaks = notice in _WITH_MESSAGE and notice not in _UNPROVEN
+    name = header_text(_author_name(ctx, policy), NAME_MAX) if speaks else ""
     if not name or name == team:
         return team
     # A customer's words must not look like an agent's, whatever name the customer chose.
@@ -262,10 +270,7 @@ def _base_subject(subject: str, number: int, policy: Policy) -> str:
         lambda found: " " if found[1] == str(number) else found[0],
         header_text(subject),
     )
-    line = header_text(others)
-    while (answer := _RE.match(line)) is not None:
-        line = line[answer.end() :].strip()
-    return line
+    return bare_subject(header_text(others))
 
 
 def _subject(words: Rendered, ctx: NoticeContext, policy: Policy) -> str:
@@ -273,7 +278,7 @@ def _subject(words: Rendered, ctx: NoticeContext, policy: Policy) -> str:
     line = header_text(words.subject)
     if not number:
         return line
-    again = "Re: " if _RE.match(line) else ""
+    again = "Re: " if is_answer(line) else ""
     return f"{again}[{policy.subject_tag}#{number}] {_base_subject(line, number, policy)}".strip()
 
 

@@ -118,17 +118,19 @@ class _Door:
     # --- people ----------------------------------------------------------------------------
 
     @cached_property
-    def _copies(self) -> dict[str, int]:
-        people = self._addresses(agents=False)
-        return self.tx.counting.words(self.ticket or 0, people, self.now - HOUR)
+    def _copies(self) -> dict[str, tuple[int, int]]:
+        people, now = self._addresses(agents=False), self.now
+        return self.tx.counting.words(self.ticket or 0, people, hour=now - HOUR, day=now - DAY)
 
     def _words(self, person: Recipient) -> str:
         """No person writes so much on one ticket; two machines on its CC list do."""
-        cap = self.caps.copies_hour
-        if not cap or self._copies.get(person.address, 0) < cap:
-            return ""
-        why = f"the cap of {cap} copies an hour to this address on this ticket is reached"
-        return self._told(person, why)
+        hour, day = self._copies.get(person.address, (0, 0))
+        caps = (self.caps.copies_hour, hour, "an hour"), (self.caps.copies_day, day, "a day")
+        for cap, sent, name in caps:
+            if cap and sent >= cap:
+                why = f"the cap of {cap} copies {name} to this address on this ticket is reached"
+                return self._told(person, why)
+        return ""
 
     def _not_confirmed(self, person: Recipient) -> str:
         """Whether a sender whom nobody knows could have us write to people who never asked."""

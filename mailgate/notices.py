@@ -34,6 +34,7 @@ class Occasion:
     say: Say
     old: str = ""  # status or assignee before
     held: int | None = None  # the mail that was held
+    owner: str = ""  # who alone may release it by mail
     bounced: str = ""  # the address that a mail did not reach
     diagnostic: str = ""
 
@@ -117,7 +118,7 @@ class Notices:
             message=self._words(effect),
             attachments=self._parts(effect),
             note="; ".join(filter(None, (effect.note, self._too_large(effect, on)))),
-            own=self._heads(sealer, effect, to, release),
+            own=self._heads(sealer, effect, to, on),
             old=on.old,
             # What an agent set off cannot be a stranger's way to have us mail their words.
             proven=cause.by_agent or effect.proven,
@@ -130,7 +131,7 @@ class Notices:
         )
 
     def _heads(
-        self, sealer: Sealer, effect: Notify, to: tuple[Recipient, ...], release: str
+        self, sealer: Sealer, effect: Notify, to: tuple[Recipient, ...], on: Occasion
     ) -> Mapping[str, OwnHead]:
         mail = self.cause.mail
         answers = Answered(
@@ -139,25 +140,23 @@ class Notices:
             references=mail.references if mail else (),
             goes_on=effect.notice is Notice.ANSWER,
         )
-        heads = sealer.heads(to, answers)
-        if effect.notice is Notice.CHALLENGE:
-            # Answering a challenge is the approval; the text says so.
-            return {who: replace(head, reply_to=release) for who, head in heads.items()}
-        return heads
+        challenge = on.held if effect.notice is Notice.CHALLENGE else None
+        return sealer.heads(to, answers, challenge=challenge)
 
     def _release(
         self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer
     ) -> tuple[str, int]:
         """The address that releases the held mail, for this one reader, and its hours."""
-        asks = effect.notice in (Notice.CHALLENGE, Notice.AGENT_HELD)
-        if on.held is None or not asks:
+        # What waits for its owner's word is shown to leads, but is not theirs to release.
+        asks = {Notice.CHALLENGE: True, Notice.AGENT_HELD: not on.owner}
+        if on.held is None or not asks.get(effect.notice):
             return "", 0
         hours = held_for(effect.notice is Notice.CHALLENGE, self.desk.policy) // timedelta(hours=1)
         days = 1 + hours // 24
         return sealer.release_address(on.held, to[0].address, days), hours
 
     def _author(self, effect: Notify) -> Author | None:
-        """Whose words a notice carries: an approved answer is the agent's, whatever it came from."""
+        """Whose words a notice carries: an approved answer is its agent's, from wherever it came."""
         author, agent = self.cause.author, self.cause.agent
         if effect.notice is Notice.ANSWER and author and agent and not author.agent:
             return replace(author, agent=agent, name=agent.name)

@@ -33,23 +33,46 @@ class Sealer:
     ticket: TicketView
     now: datetime
 
-    def heads(self, to: Sequence[Recipient], answers: Answered) -> Mapping[str, OwnHead]:
-        """A head of their own for each recipient."""
+    def heads(
+        self, to: Sequence[Recipient], answers: Answered, *, challenge: int | None = None
+    ) -> Mapping[str, OwnHead]:
+        """A head of their own for each recipient.
+
+        Answering a `challenge` releases that held mail, by its address or by its Message-ID alone.
+        """
         key = self.tx.keys.current(self.now)
         addresses = [person.address for person in to]
         generations = self.tx.tickets.generations([self.ticket.number], addresses)
         result = {}
         for person in to:
             generation = generations.get((self.ticket.number, person.address.lower()), 0)
-            result[person.address] = self._head(person, key, generation, answers)
+            head = self._head(person, key, generation, answers)
+            if challenge is not None:
+                head = self._challenging(head, challenge, person.address)
+            result[person.address] = head
         return result
 
+    def _challenging(self, head: OwnHead, held: int, owner: str) -> OwnHead:
+        days = 1 + self.policy.trust.challenge_hours // 24
+        key = self.tx.keys.current(self.now)
+        nonce = secrets.token_bytes(token.NONCE_OCTETS)
+        made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)
+        in_id = token.seal(replace(made, number=held, nonce=nonce), key)
+        return replace(
+            head,
+            message_id=token.message_id(in_id, self.policy.domain),
+            reply_to=self.release_address(held, owner, days) or self.mailbox.address,
+        )
+
     def release_address(self, held: int, owner: str, days: int) -> str:
-        """The address that releases a held mail, for whoever reads this notice."""
+        """The address that releases a held mail, for whoever reads this notice.
+
+        "" where no address with a token would reach us.
+        """
         key = self.tx.keys.current(self.now)
         made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)
         sealed = token.seal(replace(made, number=held), key)
-        return self._address(sealed) or self.mailbox.address
+        return self._address(sealed)
 
     def _head(self, person: Recipient, key: Key, generation: int, answers: Answered) -> OwnHead:
         role = _role(person.role)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from itertools import islice
 
-from mailgate.core.vacation import begins, even, phrases
+from mailgate.core.vacation import beginning, even, phrases
 
 MAX_WORDS = 1500  # characters; answering machines are brief
 
@@ -229,9 +229,8 @@ _PIECE = re.compile(r"[^\n.!?;。！？、，،؟…]+")
 _TITLE = re.compile(r"\b(mrs?|ms|dr|hr|fr|sra?|mme|prof|ing|herr|dott|eng)\.")
 _WRITTEN_OUT = (("i'm ", "i am "), ("i'll ", "i will "), ("we're ", "we are "))
 _GREETED = 6  # pieces looked at
-_GAP = 60  # characters that a ~ and what follows it may take
-_DECLARED, _ABSENT = phrases(DECLARED), phrases(ABSENT)
-_BESIDES, _GREETINGS = phrases(BESIDES), phrases(GREETINGS)
+_DECLARED, _ABSENT, _GREETINGS = beginning(DECLARED), beginning(ABSENT), beginning(GREETINGS)
+_BESIDES = re.compile("|".join(map(re.escape, phrases(BESIDES))))
 
 
 def telling_words(words: str) -> tuple[str, bool]:
@@ -244,13 +243,10 @@ def telling_words(words: str) -> tuple[str, bool]:
         return "", False
     text = _text(words)
     first = _first(text)
-    for phrase in _DECLARED:
-        if _tells(first, phrase):
-            return phrase, True
-    for phrase in _ABSENT:
-        if _tells(first, phrase):
-            rest = " ".join(text.split())
-            return phrase, any(more in rest for more in _BESIDES)
+    if declared := _DECLARED.match(first):
+        return declared[0], True
+    if absent := _ABSENT.match(first):
+        return absent[0], _BESIDES.search(" ".join(text.split())) is not None
     return "", False
 
 
@@ -266,13 +262,8 @@ def _first(text: str) -> str:
     pieces = (piece for piece in _PIECE.finditer(text) if piece[0].strip(" ,:-–"))
     for piece in islice(pieces, _GREETED):
         said = piece[0].lstrip(" ,:-–")
-        while said and any(begins(said, greeting) for greeting in _GREETINGS):
+        while said and _GREETINGS.match(said):
             said = said.partition(",")[2].lstrip()
         if said:
             return " ".join(text[piece.end() - len(said) :].split())
     return ""
-
-
-def _tells(text: str, phrase: str) -> bool:
-    start, gap, end = phrase.partition(" ~ ")
-    return begins(text, start) and (not gap or end in text[len(start) : len(start) + _GAP])

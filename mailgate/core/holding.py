@@ -79,8 +79,8 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     claim = next((c for c in given if c.sealed.token.purpose is Purpose.RELEASE), None)
     if claim is None:
         return None, []
-    wrong = _not_theirs(case, claim)
     held = case.facts.held
+    wrong = _not_theirs(case, claim, held)
     if wrong or held is None:
         reason = f"a release address: {wrong or 'there is no such held mail'}"
         return None, [Step(step="release", verdict="no evidence", reason=reason)]
@@ -98,7 +98,7 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     return decision, []
 
 
-def _not_theirs(case: Case, claim: Claim) -> str:
+def _not_theirs(case: Case, claim: Claim, held: HeldMail | None) -> str:
     wrong = token.fault(claim.sealed, case.facts.keys, case.delivery.received)
     if wrong:
         return wrong
@@ -106,6 +106,8 @@ def _not_theirs(case: Case, claim: Claim) -> str:
     addresses = (agent.address, *agent.aliases) if agent else ()
     if claim.sealed.token.holder not in {token.holder_of(a) for a in addresses}:
         return "it was made for somebody else"
+    if held and held.owner and case.policy.agent_for(held.owner) != agent:
+        return f"the held mail waits for {held.owner}"
     return case.author.stamp_reason if case.author.stamp is Stamp.FAILED else ""
 
 

@@ -57,6 +57,11 @@ class Purpose(IntEnum):
     RELEASE = 4  # answers a challenge: `number` is the held mail
 
 
+# A challenge has the release token as its Message-ID: where no address with a token reaches us, an
+# answer to it still says what it answers.
+_IN_IDS = (Purpose.MESSAGE, Purpose.RELEASE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
     """A secret that tokens are sealed with. A retired one makes none, but still opens them."""
@@ -169,7 +174,7 @@ def in_id(message_id: str) -> Sealed | None:
     """The token in `<mg.TOKEN@example.org>`, not yet believed."""
     found = _IN_ID.match(message_id)
     sealed = open_(found[1]) if found else None
-    return sealed if sealed and sealed.token.purpose is Purpose.MESSAGE else None
+    return sealed if sealed and sealed.token.purpose in _IN_IDS else None
 
 
 def message_id(text: str, domain: str) -> str:

@@ -160,7 +160,7 @@ NOTES_WORDS: tuple[str, ...] = (
     "不在",
 )
 
-_AFTER_WORD = re.compile(r"\s{0,3}(?:$|[:：(\[–—]|[-|]\s)")
+_AFTER_WORD = r"\s{0,3}(?:$|[:：(\[–—]|[-|]\s)"
 _SPACELESS = 0x2E80  # from here on scripts have no spaces between words (CJK, Hangul)
 
 
@@ -170,13 +170,21 @@ def phrases(table: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(" ".join(phrase.split()) for phrase in written))
 
 
-def begins(line: str, phrase: str) -> bool:
-    """Whether a line (in lower case) begins with a phrase, in whole words."""
-    start = phrase.removesuffix("*")
-    if not line.startswith(start):
-        return False
-    behind = line[len(start) : len(start) + 1]
-    return not behind.isalpha() or start != phrase or ord(start[-1]) >= _SPACELESS
+def beginning(table: Mapping[str, str]) -> re.Pattern[str]:
+    """An expression that matches where a line (in lower case) begins with a phrase of a table.
+
+    One expression for a whole table: hundreds of phrases are held against each mail.
+    """
+    longest_first = sorted(phrases(table), key=len, reverse=True)
+    return re.compile("|".join(map(_expression, longest_first)))
+
+
+def _expression(phrase: str) -> str:
+    """In whole words, unless it ends in * or its script knows no spaces between words."""
+    start = re.escape(phrase.removesuffix("*")).replace(r"\ \~\ ", r"\b.{0,60}?")
+    start = start.replace(r"\ ~\ ", r"\b.{0,60}?")
+    whole = not phrase.endswith("*") and ord(phrase[-1]) < _SPACELESS
+    return start + (r"(?![^\W\d_])" if whole else "")
 
 
 def even(line: str) -> str:
@@ -184,7 +192,8 @@ def even(line: str) -> str:
     return " ".join(line.lower().replace("’", "'").split())
 
 
-_SUBJECTS, _SUBJECT_WORDS = phrases(SUBJECTS), phrases(SUBJECT_WORDS)
+_SUBJECTS = beginning(SUBJECTS)
+_SUBJECT_WORDS = re.compile(rf"({beginning(SUBJECT_WORDS).pattern}){_AFTER_WORD}")
 
 
 def telling_subject(subject: str) -> str:
@@ -195,7 +204,5 @@ def telling_subject(subject: str) -> str:
     line = even(subject)
     if NOTES_START.match(line) and any(words in line for words in NOTES_WORDS):
         return "auto:"
-    if found := next((phrase for phrase in _SUBJECTS if begins(line, phrase)), ""):
-        return found
-    words = (w for w in _SUBJECT_WORDS if line.startswith(w) and _AFTER_WORD.match(line[len(w) :]))
-    return next(words, "")
+    found = _SUBJECTS.match(line) or _SUBJECT_WORDS.match(line)
+    return found[0].rstrip(" :：([–—-|") if found else ""

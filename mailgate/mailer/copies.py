@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from mailgate import bounced, crash, journal
 from mailgate.core.decision import Attempt, CopyState, Fate
+from mailgate.core.token import hidden
 from mailgate.mailer.route import News
 from store.database import Database, Tx
 from store.outbox import LOST, PAUSED, Queued
@@ -91,6 +92,8 @@ def _paused(tx: Tx) -> bool:
 def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:
     if fate.reason:
         attempt = replace(attempt, text=f"{fate.reason}: {attempt.text}")
+    # A relay's words may quote the return path with its token.
+    attempt = replace(attempt, text=hidden(attempt.text))
     tx.outbox.record(copy.id, attempt, fate)
     if fate.state is copy.before:
         return  # still deferred: the outbox shows it, the ticket's history need not repeat it
