@@ -182,7 +182,6 @@ def beginning(table: Mapping[str, str]) -> re.Pattern[str]:
 def _expression(phrase: str) -> str:
     """In whole words, unless it ends in * or its script knows no spaces between words."""
     start = re.escape(phrase.removesuffix("*")).replace(r"\ \~\ ", r"\b.{0,60}?")
-    start = start.replace(r"\ ~\ ", r"\b.{0,60}?")
     whole = not phrase.endswith("*") and ord(phrase[-1]) < _SPACELESS
     return start + (r"(?![^\W\d_])" if whole else "")
 
