@@ -57,11 +57,11 @@ _TO = (
 )
 _TO_BY_MAIL = _TO.where(_O.inbox.is_not(None))
 _WORDS = (
-    select(_R.address, func.count())
+    select(_R.address, _since(_R.queued, "hour"), func.count())
     .select_from(_COPIES)
     .where(
         _R.address.in_(bindparam("people", expanding=True)),
-        _R.queued >= bindparam("since"),
+        _R.queued >= bindparam("day"),
         _O.ticket == bindparam("number"),
         _O.notice == Notice.COPY.value,
     )
@@ -155,10 +155,13 @@ class Counting:
 
     # All other mail ----------------------------------------------------------------------
 
-    def words(self, number: int, addresses: Collection[str], since: datetime) -> dict[str, int]:
-        """How many copies of participants' words each address got on a ticket."""
-        asked = {"people": list(addresses), "number": number, "since": since}
-        return {row[0]: int(row[1]) for row in self._conn.execute(_WORDS, asked)}
+    def words(
+        self, number: int, addresses: Collection[str], *, hour: datetime, day: datetime
+    ) -> dict[str, tuple[int, int]]:
+        """How many copies of participants' words each address got on a ticket, as above."""
+        asked = {"people": list(addresses), "number": number, "hour": hour, "day": day}
+        rows = self._conn.execute(_WORDS, asked)
+        return {row[0]: (int(row[1]), int(row[2])) for row in rows}
 
     def to_agents(
         self, addresses: Collection[str], number: int | None, since: datetime

@@ -24,6 +24,7 @@ OPEN = Caps(
     per_domain_hour=0,
     total_hour=0,
     copies_hour=0,
+    copies_day=0,
     agent_hour=0,
     agent_ticket_hour=0,
     alerts_hour=0,

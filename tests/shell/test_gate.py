@@ -201,20 +201,27 @@ def test_an_agents_words_are_never_capped(database: Database) -> None:
     assert found == Passed(to=(RITA,))
 
 
-def test_machines_on_one_cc_list_talk_to_each_other_for_an_hour_at_most_L1(
-    database: Database,
+@pytest.mark.parametrize(
+    ("caps", "span", "name"),
+    [
+        (replace(OPEN, copies_hour=6, ops=OPS), HOUR, "an hour"),
+        (replace(OPEN, copies_day=6, ops=OPS), DAY, "a day"),
+    ],
+    ids=["hour", "day"],
+)
+def test_machines_on_one_cc_list_do_not_talk_for_ever_L1(
+    database: Database, caps: Caps, span: timedelta, name: str
 ) -> None:
-    caps = replace(OPEN, copies_hour=6, ops=OPS)
     number = sent(database, *[SECOND] * 5, notice=Notice.COPY)
     assert whys(ask(database, caps, notice=Notice.COPY, ticket=number)) == []
     sent(database, SECOND, notice=Notice.COPY, on=number)
     found = ask(database, caps, RITA, CARL, notice=Notice.COPY, ticket=number)
-    reason = "the cap of 6 copies an hour to this address on this ticket is reached"
+    reason = f"the cap of 6 copies {name} to this address on this ticket is reached"
     assert (found.to, whys(found)) == ((CARL,), [reason])
     assert [(notice, to) for notice, to, _ in notes(found)] == [(Notice.ALERT, OPS[0])]
     other = sent(database, HOUR)
     assert whys(ask(database, caps, notice=Notice.COPY, ticket=other)) == []
-    assert whys(ask(database, caps, notice=Notice.COPY, ticket=number, after=HOUR)) == []
+    assert whys(ask(database, caps, notice=Notice.COPY, ticket=number, after=span)) == []
 
 
 # --- confirmations to the CC list ----------------------------------------------------------

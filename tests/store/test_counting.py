@@ -79,7 +79,7 @@ def test_counts_end_where_no_cap_needs_more(database: Database) -> None:
         assert people == {A: (1, 1), B: (1, 1)}
         assert count.to_people([A], hour=NOW, day=NOW, by_mail=True) == {}
         assert count.to_agents([A], number, NOW) == {}
-        assert count.words(number, [A], NOW) == {}
+        assert count.words(number, [A], hour=NOW, day=NOW) == {}
         assert ToAgent() == ToAgent(notices=0, on_ticket=0, alerts=0)
 
 
@@ -99,7 +99,7 @@ def test_sqlite_counts_by_an_index(sqlite_database: Database) -> None:
         tx.counting.in_domain("customer.test", NOW, 9)
         tx.counting.to_people([A], hour=NOW, day=NOW, by_mail=True)
         tx.counting.to_agents([A], number, NOW)
-        tx.counting.words(number, [A], NOW)
+        tx.counting.words(number, [A], hour=NOW, day=NOW)
         event.remove(tx.conn, "before_cursor_execute", note)
         assert len(ran) == 7
         for statement, values in ran:
