@@ -19,6 +19,7 @@ from mailgate.sources.imap import ImapSettings
 from mailgate.sources.oauth import OAuthSettings
 from mailgate.sources.passwords import Logins
 from mailgate.sources.smtp import Limits, ListenerSettings, Wire, server_tls
+from mailgate.verifying import Verifier
 from store.database import Database
 
 INSTANCE = "instance"  # setting: this installation's id, in our loop header
@@ -83,6 +84,11 @@ def make_caps(config: Config) -> Caps:
 def make_parsers(config: Config) -> Parsers:
     """The pool of killable parse processes; it starts with the first mail."""
     return Parsers(seconds=config.limits.parse_seconds, memory=config.limits.parse_memory)
+
+
+def make_verifier(desk: Desk) -> Verifier | None:
+    """What checks SPF, DKIM and DMARC itself, where [trust] asks for it. Raises NotInstalled."""
+    return Verifier(desk.policy.trust) if desk.policy.trust.verify else None
 
 
 def relays(config: Config) -> list[RelaySettings]:

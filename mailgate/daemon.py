@@ -27,6 +27,7 @@ from mailgate.assembly import (
     listener,
     make_desk,
     make_parsers,
+    make_verifier,
     ready_database,
     relays,
 )
@@ -89,6 +90,7 @@ class Daemon:
         self.database = ready_database(config)
         self.desk = make_desk(config, instance_of(self.database))
         self.parsers = make_parsers(config)
+        self.verifier = make_verifier(self.desk)
         self._worker_wake = threading.Event()
         self._mailer_wake = threading.Event()
         self._ended = asyncio.Event()
@@ -168,6 +170,7 @@ class Daemon:
             parsers=self.parsers,
             desk=self.desk,
             settled=self._mailer_wake.set,
+            verifier=self.verifier,
         )
         mailer = Mailer(self.database, relays(config))
         timers = Timers(self.database, self.desk, rung=self._mailer_wake.set)
@@ -236,6 +239,8 @@ class Daemon:
         if self.web is not None:
             await self.web.stop()
         await asyncio.to_thread(self.parsers.close)
+        if self.verifier is not None:
+            await asyncio.to_thread(self.verifier.close)
         self.database.close()
         if self._lock is not None:
             self._lock.close()

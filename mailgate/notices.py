@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from mailgate import crash, journal
 from mailgate.compose import NoticeContext, OwnHead, compose
-from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.strip import own_words
@@ -156,7 +156,7 @@ class Notices:
         return sealer.release_address(on.held, to[0].address, days), hours
 
     def _author(self, effect: Notify) -> Author | None:
-        """Whose words a notice carries: an approved answer is its agent's, from wherever it came."""
+        """Whose words a notice carries: an approved answer is its agent's, whoever sent it."""
         author, agent = self.cause.author, self.cause.agent
         if effect.notice is Notice.ANSWER and author and agent and not author.agent:
             return replace(author, agent=agent, name=agent.name)
@@ -164,7 +164,8 @@ class Notices:
 
     def _words(self, effect: Notify) -> str:
         mail = self.cause.mail
-        if mail is None:
+        # A report quotes what we sent: the notice says in its own words what came back.
+        if mail is None or effect.notice is Notice.AGENT_BOUNCE:
             return ""
         words = mail.visible or mail.text
         # In an agent's mail what is not new is our notice: it must not reach the customer.
@@ -172,7 +173,9 @@ class Notices:
         return own_words(words) if by_mail else words
 
     def _parts(self, effect: Notify) -> tuple[Part, ...]:
-        if effect.notice is not Notice.ANSWER:
+        if effect.notice is Notice.AGENT_BOUNCE:
+            return ()
+        if effect.notice not in HUMAN:
             return self.cause.parts
         instance = self.desk.policy.instance
         return tuple(part for part in self.cause.parts if _may_leave(part, instance))
@@ -209,7 +212,10 @@ _PRIVATE_TYPES = frozenset(
 
 
 def _may_leave(part: Part, instance: str) -> bool:
-    """Whether an attachment of an agent may go to customers: no signature, no notice of ours."""
+    """Whether an attachment may go to customers: no agent's signature, no mail of ours.
+
+    A mail of ours that somebody attached holds the tokens of whoever it was made for.
+    """
     if part.content_type in _PRIVATE_TYPES:
         return False
     ours = f"x-mailgate-loop: {instance}".encode()

@@ -27,6 +27,7 @@ from mailgate.core.ticket import MessageKind
 from mailgate.desk import Cause, Desk
 from mailgate.parsing import Parsers, passed_on
 from mailgate.releasing import Releaser
+from mailgate.verifying import Stamped, Verifier
 from mailgate.wire import Part
 from store.blobs import BlobMissing
 from store.database import Database, Tx, Unavailable
@@ -51,6 +52,11 @@ class _Job:
     raw: bytes
     parsing: Future[ParsedMail]
     claimed: datetime
+    stamping: Future[Stamped] | None = None  # our own look at SPF, DKIM and DMARC
+
+    def done(self) -> bool:
+        """Whether nothing has to be waited for."""
+        return self.parsing.done() and (self.stamping is None or self.stamping.done())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,7 @@ class _Read:
     mail: ParsedMail
     parts: tuple[Part, ...]
     left_behind: tuple[str, ...] = ()
+    stamp: Stamped | None = None
 
 
 _Settled = tuple[Decision, int | None]  # the ticket's number, None where there is none
@@ -74,6 +81,7 @@ class Worker:
     parsers: Parsers
     desk: Desk
     settled: Callable[[], None] = lambda: None
+    verifier: Verifier | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _jobs: deque[_Job] = field(default_factory=deque)
     _approved: bool = True  # somebody may have approved a held mail
@@ -172,15 +180,26 @@ class Worker:
                     unreadable.append((waiting, error))
                     continue
                 parsing = self.parsers.submit(raw, self.desk.policy.languages)
-                self._jobs.append(_Job(waiting=waiting, raw=raw, parsing=parsing, claimed=now))
+                stamping = self._stamping(waiting, raw, parsing)
+                job = _Job(
+                    waiting=waiting, raw=raw, parsing=parsing, claimed=now, stamping=stamping
+                )
+                self._jobs.append(job)
         return unreadable, beyond
+
+    def _stamping(
+        self, waiting: Waiting, raw: bytes, parsing: Future[ParsedMail]
+    ) -> Future[Stamped] | None:
+        if self.verifier is None or not waiting.live:
+            return None
+        return self.verifier.start(raw, parsing, waiting.envelope)
 
     def _group(self) -> list[_Job]:
         """The next mail, and on SQLite those behind it that have been parsed already."""
         group = [self._jobs.popleft()]
         # On PostgreSQL nodes would wait for each other's tickets: there it is one at a time.
         room = GROUP if self.database.sqlite else 1
-        while self._jobs and len(group) < room and self._jobs[0].parsing.done():
+        while self._jobs and len(group) < room and self._jobs[0].done():
             group.append(self._jobs.popleft())
         return group
 
@@ -200,7 +219,10 @@ class Worker:
         try:
             mail = job.parsing.result()
             parts, left_behind = self._parts(job, mail)
-            return _Read(waiting=job.waiting, mail=mail, parts=parts, left_behind=left_behind)
+            stamp = _stamp(job)
+            return _Read(
+                waiting=job.waiting, mail=mail, parts=parts, left_behind=left_behind, stamp=stamp
+            )
         except Unavailable:
             raise
         except CancelledError as error:
@@ -274,9 +296,9 @@ class Worker:
             flood_minutes=policy.flood_minutes,
         )
         crash.point("work.thread")
-        decision = decide(mail, _delivery(waiting, now), facts, policy)
+        decision = decide(mail, _delivery(read, now), facts, policy)
         crash.point("work.rules")
-        author = identify(mail, waiting.envelope, policy)
+        author = identify(mail, waiting.envelope, policy, read.stamp)
         cause = Cause(
             now=now if waiting.live else waiting.received,
             actor=author.address or "unknown sender",
@@ -344,7 +366,16 @@ def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
     return tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
 
 
-def _delivery(waiting: Waiting, now: datetime) -> Delivery:
+def _stamp(job: _Job) -> Stamped | None:
+    """Our own look at the sender. Raises CancelledError when it was ended under the mail."""
+    try:
+        return job.stamping.result() if job.stamping else None
+    except RuntimeError as error:
+        raise CancelledError from error
+
+
+def _delivery(read: _Read, now: datetime) -> Delivery:
+    waiting = read.waiting
     kind = waiting.source.partition(" ")[0]
     return Delivery(
         envelope=waiting.envelope,
@@ -352,6 +383,7 @@ def _delivery(waiting: Waiting, now: datetime) -> Delivery:
         source=CAME_BY.get(kind, kind),
         live=waiting.live,
         now=now,
+        stamp=read.stamp,
     )
 
 
