@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from sqlalchemy.engine import make_url
 # short: between two of them an engine that is being closed gives up.
 _LOCK_WAIT = 1.0
 _LOCK_TRIES = 30
+_LOCK_PAUSE = 0.1  # seconds between two tries that SQLite does not wait for
 _CONNECT_TIMEOUT = 10  # seconds for a PostgreSQL that does not answer
 # SQLite's primary result codes: SQLITE_BUSY; SQLITE_READONLY, SQLITE_FULL.
 _SQLITE_BUSY = 5
@@ -56,7 +58,7 @@ def make_engine(url: str, *, synced: bool, closing: threading.Event) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = sqlalchemy.create_engine(parsed, connect_args={"timeout": _LOCK_WAIT})
-        event.listen(engine, "connect", _sqlite_connect if synced else _sqlite_unsynced)
+        event.listen(engine, "connect", functools.partial(_sqlite_connect, closing, synced))
         event.listen(engine, "begin", functools.partial(_sqlite_begin, closing))
         return engine
     if "connect_timeout" not in parsed.query:
@@ -66,11 +68,11 @@ def make_engine(url: str, *, synced: bool, closing: threading.Event) -> Engine:
     return engine
 
 
-def _sqlite_connect(dbapi: Any, _record: Any) -> None:
+def _sqlite_connect(closing: threading.Event, synced: bool, dbapi: Any, _record: Any) -> None:
     # The driver's own BEGIN comes too late to protect a read-modify-write; see _sqlite_begin.
     dbapi.isolation_level = None
     cursor = dbapi.cursor()
-    journal = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    journal = _write_ahead(closing, cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     level = cursor.execute("PRAGMA synchronous").fetchone()[0]
@@ -80,11 +82,25 @@ def _sqlite_connect(dbapi: Any, _record: Any) -> None:
             f"SQLite runs with synchronous={level} and journal_mode={journal}, which a power cut"
             " can undo; mailgate needs FULL and a file on a disk that can hold a write-ahead log"
         )
+    if not synced:
+        dbapi.execute("PRAGMA synchronous=OFF")
 
 
-def _sqlite_unsynced(dbapi: Any, record: Any) -> None:
-    _sqlite_connect(dbapi, record)
-    dbapi.execute("PRAGMA synchronous=OFF")
+def _write_ahead(closing: threading.Event, cursor: Any) -> str:
+    """Use a write-ahead log. Of two who open a new file at once SQLite refuses one unheard."""
+    left = _LOCK_TRIES
+    while True:
+        try:
+            return str(cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            left -= 1
+            if not (_busy(error) and left) or closing.is_set():
+                raise
+            closing.wait(_LOCK_PAUSE)
+
+
+def _busy(error: BaseException | None) -> bool:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF == _SQLITE_BUSY
 
 
 def _sqlite_begin(closing: threading.Event, conn: Connection) -> None:
@@ -93,8 +109,7 @@ def _sqlite_begin(closing: threading.Event, conn: Connection) -> None:
         try:
             conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
         except exc.OperationalError as error:
-            busy = (getattr(error.orig, "sqlite_errorcode", None) or 0) & 0xFF == _SQLITE_BUSY
-            if not (busy and left) or closing.is_set():
+            if not (_busy(error.orig) and left) or closing.is_set():
                 raise
         else:
             return

@@ -13,7 +13,7 @@ from mailgate.core.ticket import TicketView
 from store import floods
 from store import keys as kept
 from store.held import Held
-from store.outbox_rows import copy_by_number
+from store.outbox_rows import NO_ID, copy_by_number
 from store.schema import (
     held,
     id_key,
@@ -46,7 +46,7 @@ _SENT = (
     )
     .where(
         _NAMED.c.message_id.in_(bindparam("ids", expanding=True)),
-        _NAMED.c.message_id != "",  # so that SQLite uses the index
+        _NAMED.c.message_id != NO_ID,
         outbox.c.ticket.is_not(None),
     )
     .order_by(outbox_recipients.c.id)

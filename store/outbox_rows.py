@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, desc, select
+from sqlalchemy import Connection, Row, String, bindparam, case, desc, literal_column, select
 
 from mailgate.core.decision import CopyState, SentCopy
 from store.blobs import Blobs
@@ -25,8 +25,9 @@ _BY_NUMBER = (
     .select_from(_COPIES)
     .where(_R.number == bindparam("which"))
 )
-# SQLite uses the index only where the query says what the index does.
-_NAMED = _ASKED.c.message_id != ""
+# The index is used only where the query says what the index does, and not by a parameter.
+NO_ID = literal_column("''", String)
+_NAMED = _ASKED.c.message_id != NO_ID
 _TRANSLATED = (
     select(_ASKED.c.message_id, _O.message_id.label("shared"), _THEIRS.c.message_id.label("own"))
     .add_columns(_THEIRS.c.id)

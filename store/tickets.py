@@ -114,7 +114,8 @@ _THREAD = (
         .where(
             outbox.c.ticket == bindparam("number"),
             outbox.c.notice.in_([notice.value for notice in _TALK]),
-            outbox_recipients.c.address == bindparam("reader"),
+            # Not by its index: an agent has read much elsewhere, and a ticket is short.
+            outbox_recipients.c.address + "" == bindparam("reader"),
         ),
     )
     .order_by(desc("at"), desc("after"), desc("id"))

@@ -83,7 +83,7 @@ def test_another_version_is_refused(empty_database: Database, version: str, way_
     assert database.version() == version
 
 
-@pytest.mark.parametrize("cut", [1, 4, 20, 40])
+@pytest.mark.parametrize("cut", [1, 4, 20, 40, 55])
 def test_a_migration_that_is_cut_short_leaves_nothing_and_can_run_again(
     empty_database: Database, cut: int
 ) -> None:
