@@ -18,7 +18,7 @@ from mailgate.core.decision import (
     SetField,
 )
 from mailgate.core.people import Agent
-from mailgate.core.telling import told_steps
+from mailgate.core.telling import read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
 
@@ -43,6 +43,7 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
             author=case.author.address,
             present=addressed.present(case.mail),
         )
+        told = read_by(told, case.delivery.approved_by)
     return Decision(
         outcome=Outcome.REPLY,
         reason=f"an agent's answer: {placed.how}",

@@ -102,7 +102,7 @@ def _place(case: Case) -> Decision:
         return back
     placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
     case = replace(case, standing=placed.standing, trace=(*case.trace, *placed.steps))
-    if automatic and case.author.agent and (placed.number is not None or placed.links):
+    if automatic and case.author.agent and (given or placed.number or placed.links):
         reason = f"an agent's automatic mail: {case.verdict.reason}"
         return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
     if placed.number is None:

@@ -85,7 +85,7 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
         reason = f"a release address: {wrong or 'there is no such held mail'}"
         return None, [Step(step="release", verdict="no evidence", reason=reason)]
     late = _too_late(case, held)
-    reason = f"held mail {held.id}: {late or 'released by its owner'}"
+    reason = f"held mail {held.id}: {late or f'released by {case.author.address}'}"
     to = Recipient(address=case.author.address, role="agent", why="tried to release a held mail")
     told = Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=f"nothing was released: {late}")
     decision = Decision(

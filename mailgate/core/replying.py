@@ -18,7 +18,7 @@ from mailgate.core.decision import (
     SetField,
     Step,
 )
-from mailgate.core.telling import allowed, told_steps
+from mailgate.core.telling import allowed, read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
 
@@ -103,4 +103,4 @@ def _told(
         ),
         *changes(before, view, case.policy),
     )
-    return allowed(told, case.verdict)
+    return read_by(allowed(told, case.verdict), case.delivery.approved_by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mailgate.core.case import Case
 from mailgate.core.decision import TO_AGENTS, Notice, Notify, Recipient, Step
@@ -37,3 +38,14 @@ def allowed(told: tuple[Notify, ...], verdict: Verdict) -> tuple[Notify, ...]:
     if verdict.treatment is Treatment.QUIET:
         return tuple(n for n in told if n.notice is not Notice.CONFIRMATION)
     return told
+
+
+def read_by(told: tuple[Notify, ...], approver: str) -> tuple[Notify, ...]:
+    """The same without whoever approved a held mail: they have read it."""
+    return tuple(_unless(notify, approver) for notify in told)
+
+
+def _unless(notify: Notify, approver: str) -> Notify:
+    out = tuple(replace(p, why="approved it") for p in notify.to if p.address == approver)
+    to = tuple(p for p in notify.to if p.address != approver)
+    return replace(notify, to=to, left_out=(*notify.left_out, *out))

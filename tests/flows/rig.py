@@ -194,7 +194,8 @@ class House:
         """A text with its wishes (`{notice:ADDRESS}` ...) fulfilled."""
 
         def wish(match: re.Match[str]) -> str:
-            mail = self.last(match[2])
+            asked = [m for m in self.sent(match[2]) if m.notice in ("challenge", "agent-held")]
+            mail = asked[-1] if match[1] == "release" else self.last(match[2])
             return {
                 "notice": mail.message_id,
                 "reply": mail.reply_to,

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from mailgate import journal
-from mailgate import worker as worker_module
+from mailgate import parsing as parsing_module
 from mailgate.core.decide import quarantine
 from mailgate.core.decision import Outcome
 from mailgate.gate import Caps
@@ -353,7 +353,7 @@ def test_what_counts_as_the_same_mail(home: House, source: str) -> None:
 
 
 def test_large_attachments_are_not_passed_on(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "PASS_ON_MAX", 15)
+    monkeypatch.setattr(parsing_module, "PASS_ON_MAX", 15)
     parts = [
         f"--b\r\nContent-Type: text/plain\r\nContent-Disposition: attachment; filename={name}"
         f"\r\n\r\n{data}\r\n"
