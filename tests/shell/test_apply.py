@@ -21,7 +21,7 @@ from mailgate.core.decision import (
     SetField,
 )
 from mailgate.core.mail import Address, DeliveryReport
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, Trust
 from mailgate.core.ticket import MessageKind
 from mailgate.gate import Caps
 from store.database import Database
@@ -267,7 +267,17 @@ def test_a_house_without_mailboxes_still_has_an_address(office: Office) -> None:
 def test_a_queue_without_a_mailbox_writes_from_the_first(office: Office) -> None:
     lost = replace(OPEN, queue="lost")
     number = office.do(lost, notify(Notice.STATUS, RITA))
-    assert office.mails(number)[-1].mail_from == "support@example.org"
+    mail = office.mails(number)[-1]
+    assert "From: Support <support@example.org>\r\n" in office.wire(mail)
+    assert mail.mail_from.startswith("support+")
+
+
+def test_without_plus_addressing_mail_comes_back_to_the_mailbox(office: Office) -> None:
+    plain = replace(office.desk.policy, trust=Trust())
+    number = office.do(OPEN, notify(Notice.STATUS, RITA), desk=replace(office.desk, policy=plain))
+    mail = office.mails(number)[-1]
+    assert mail.mail_from == mail.recipients[0].mail_from == "support@example.org"
+    assert "Reply-To: Support <support@example.org>\r\n" in office.wire(mail)
 
 
 def test_a_bounce_is_on_the_record_of_its_mail(office: Office) -> None:

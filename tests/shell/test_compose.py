@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailgate.compose import MAX_REFERENCES, NoticeContext, compose, variables
+from mailgate.compose import MAX_REFERENCES, compose, variables
 from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
@@ -24,12 +24,21 @@ from tests.shell.notice_rig import (
     RENDERER,
     TICKET,
     content,
+    head,
     read,
     wire,
 )
 
 AUTOMATIC = sorted(set(Notice) - HUMAN)
 TO_CUSTOMERS = sorted(set(Notice) - TO_AGENTS)
+# Notices that ask for something lead with what they ask; the others with the customer's words.
+ASKING = {
+    Notice.AGENT_HELD: "Held: ",
+    Notice.AGENT_BOUNCE: "Not delivered: ",
+    Notice.CHALLENGE: "Did you write this? ",
+    Notice.ALERT: "",
+}
+TELLING = sorted(TO_AGENTS - set(ASKING))
 RECEIVED = "[#1042] We have received your message"
 
 
@@ -65,9 +74,10 @@ def test_the_tag_of_the_house_and_its_older_tags() -> None:
     assert subject_of("[OLD.1042] x", policy=policy) == "Re: [ACME#1042] [OLD.1042] x"
 
 
-@pytest.mark.parametrize("notice", TO_AGENTS)
+@pytest.mark.parametrize("notice", sorted(TO_AGENTS))
 def test_agents_find_the_ticket_by_its_subject(notice: Notice) -> None:
-    assert subject_of("Printer", notice).removeprefix("Re: ") == "[#1042] Printer"
+    asked = ASKING.get(notice, "")
+    assert subject_of("Printer", notice).removeprefix("Re: ") == f"[#1042] {asked}Printer"
 
 
 @pytest.mark.parametrize("notice", AUTOMATIC)
@@ -119,6 +129,9 @@ def test_the_same_context_gives_the_same_bytes(notice: Notice) -> None:
         (Notice.COPY, FROM_ANA.author, "Ana Torres (Support)"),
         (Notice.AGENT_NEW, CONTEXT.author, "Bob Miller via Support"),
         (Notice.AGENT_NEW, None, "Support"),
+        (Notice.CHALLENGE, FROM_ANA.author, "Support"),
+        (Notice.AGENT_HELD, FROM_ANA.author, "Support"),
+        (Notice.AGENT_HELD, CONTEXT.author, "Support"),
         (Notice.COPY, Author(address="bob@example.net"), "bob via Support"),
         (Notice.COPY, Author(address="bob@example.net", name="ana@example.org"), "bob via Support"),
     ],
@@ -131,16 +144,37 @@ def test_from_names_the_writer_and_the_queue(
 
 
 def test_each_recipient_has_a_head_of_their_own() -> None:
-    ctx = replace(
-        FROM_ANA, recipients=(BOB, CAROL), reply_to={"carol@example.com": "reply+x@r.example.org"}
-    )
+    own = {
+        BOB.address: head(
+            message_id="<bobs@example.org>", reply_to="r+bob@example.org", mail_from="b1@x.test"
+        ),
+        CAROL.address: head(
+            message_id="<carols@example.org>",
+            reply_to="r+carol@example.org",
+            mail_from="b2@x.test",
+            number=7,
+            in_reply_to="",
+            references=("<a@x>",),
+        ),
+    }
+    ctx = replace(FROM_ANA, recipients=(BOB, CAROL), own=own)
     mail = compose(Notice.ANSWER, ctx, RENDERER, POLICY)
     assert dict(mail.heads) == {
-        "bob@example.net": b"To: <bob@example.net>\r\nReply-To: Support <support@example.org>\r\n",
-        "carol@example.com": b"To: <carol@example.com>\r\nReply-To: <reply+x@r.example.org>\r\n",
+        "bob@example.net": b"To: <bob@example.net>\r\nReply-To: Support <r+bob@example.org>\r\n"
+        b"Message-ID: <bobs@example.org>\r\nIn-Reply-To: <first@example.net>\r\n"
+        b"References: <mg.1042@example.org> <first@example.net>\r\n",
+        "carol@example.com": b"To: <carol@example.com>\r\n"
+        b"Reply-To: Support <r+carol@example.org>\r\n"
+        b"Message-ID: <carols@example.org>\r\n"
+        b"References: <mg.1042@example.org> <a@x>\r\n",
     }
-    for absent in (b"\r\nTo:", b"\r\nReply-To:", b"\r\nCc:", b"\r\nBcc:"):
-        assert absent not in mail.raw.partition(b"\r\n\r\n")[0]
+    assert {a: (c.message_id, c.mail_from, c.number) for a, c in mail.copies.items()} == {
+        "bob@example.net": ("<bobs@example.org>", "b1@x.test", None),
+        "carol@example.com": ("<carols@example.org>", "b2@x.test", 7),
+    }
+    shared = mail.raw.partition(b"\r\n\r\n")[0]
+    for name in (b"To", b"Reply-To", b"Cc", b"Bcc", b"Message-ID", b"In-Reply-To", b"References"):
+        assert b"\r\n" + name + b":" not in shared
 
 
 def test_everyone_sees_who_got_it_but_agents_stay_private() -> None:
@@ -170,7 +204,7 @@ def test_no_private_address_and_no_note_reaches_a_customer(notice: Notice) -> No
     assert "rude" not in everything
 
 
-@pytest.mark.parametrize("notice", sorted(TO_AGENTS))
+@pytest.mark.parametrize("notice", TELLING)
 def test_agents_read_the_words_first_then_the_facts(notice: Notice) -> None:
     ctx = replace(CONTEXT, note="Known fault.")
     text = content(read(compose(notice, ctx, RENDERER, POLICY)), "plain")
@@ -252,23 +286,23 @@ def test_a_language_nobody_translated_is_the_language_of_the_house() -> None:
 # --- threading -----------------------------------------------------------------------------
 
 
-def ids(ctx: NoticeContext) -> tuple[str | None, list[str]]:
-    message = read(compose(Notice.ANSWER, ctx, RENDERER, POLICY))
+def ids(in_reply_to: str, *references: str) -> tuple[str | None, list[str]]:
+    """In-Reply-To and References of Bob's copy."""
+    own = {BOB.address: head(in_reply_to=in_reply_to, references=references)}
+    message = read(compose(Notice.ANSWER, replace(FROM_ANA, own=own), RENDERER, POLICY))
     return message["In-Reply-To"], str(message["References"]).split()
 
 
 def test_references_hold_the_ticket_and_the_line_of_parents() -> None:
-    ctx = replace(FROM_ANA, references=("<a@x>", "<first@example.net>", "<b@x>"))
-    assert ids(ctx) == (
+    assert ids("<first@example.net>", "<a@x>", "<first@example.net>", "<b@x>") == (
         "<first@example.net>",
         ["<mg.1042@example.org>", "<a@x>", "<b@x>", "<first@example.net>"],
     )
-    assert ids(replace(ctx, in_reply_to="", references=())) == (None, ["<mg.1042@example.org>"])
+    assert ids("") == (None, ["<mg.1042@example.org>"])
 
 
 def test_long_lines_of_parents_are_trimmed_at_the_old_end() -> None:
-    line = tuple(f"<{n}@example.net>" for n in range(200))
-    _, references = ids(replace(FROM_ANA, references=line))
+    _, references = ids("<first@example.net>", *(f"<{n}@example.net>" for n in range(200)))
     assert len(references) == MAX_REFERENCES
     assert references[0] == "<mg.1042@example.org>"
     assert references[-2:] == ["<199@example.net>", "<first@example.net>"]
@@ -278,10 +312,21 @@ def test_long_lines_of_parents_are_trimmed_at_the_old_end() -> None:
     "bad", ["", "<>", "x@y", "<a b@c>", "<a@b>\r\nBcc: <v@example.net>", "<é@x>", f"<{'a' * 300}>"]
 )
 def test_broken_ids_are_left_out(bad: str) -> None:
-    assert ids(replace(FROM_ANA, in_reply_to=bad, references=(bad,))) == (
-        None,
-        ["<mg.1042@example.org>"],
+    assert ids(bad, bad) == (None, ["<mg.1042@example.org>"])
+
+
+def test_an_alert_belongs_to_no_ticket() -> None:
+    """Nobody answers it, and no customer is told of it: it needs no tokens."""
+    ctx = replace(
+        CONTEXT, ticket=replace(TICKET, number=0, subject=""), own={}, note="Too much mail."
     )
+    mail = compose(Notice.ALERT, ctx, RENDERER, POLICY)
+    message = read(mail)
+    assert mail.ticket is None
+    assert message["Subject"] == "Something needs your attention"
+    assert message["Message-ID"] == "<mg.0.k3ep@example.org>"
+    assert message["References"] is None
+    assert message["Reply-To"] == "Support <support@example.org>"
 
 
 # --- the contract with the templates ----------------------------------------------------------
@@ -295,11 +340,8 @@ def test_samples_hold_what_templates_are_given(notice: Notice) -> None:
 
 
 def test_a_queue_without_a_name_borrows_the_name_of_the_house() -> None:
-    mail = compose(
-        Notice.CONFIRMATION,
-        replace(CONTEXT, mailbox=Mailbox(address="help@example.org")),
-        RENDERER,
-        POLICY,
-    )
+    box = Mailbox(address="help@example.org")
+    ctx = replace(CONTEXT, mailbox=box, own={BOB.address: head(reply_to=box.address)})
+    mail = compose(Notice.CONFIRMATION, ctx, RENDERER, POLICY)
     assert read(mail)["From"] == "Example Ltd <help@example.org>"
     assert wire(mail).startswith(b"To: <bob@example.net>\r\nReply-To: <help@example.org>\r\n")

@@ -27,7 +27,18 @@ from mailgate.wire import (
     header,
     header_text,
 )
-from tests.shell.notice_rig import CONTEXT, FROM_ANA, POLICY, RENDERER, TICKET, content, read, wire
+from tests.shell.notice_rig import (
+    BOB,
+    CONTEXT,
+    FROM_ANA,
+    POLICY,
+    RENDERER,
+    TICKET,
+    content,
+    head,
+    read,
+    wire,
+)
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=400)
 NASTY = '\r\n\0\u2028\u0085\x0b\x0c\x1c\ud800\u202e\u200d=?utf-8?q?=41?="\\<>@,;:()[] \t\u00a0é漢😀'
@@ -115,8 +126,11 @@ def test_no_value_ever_adds_a_header(subject: str, name: str, address: str, word
         ticket=replace(TICKET, subject=subject, requester=address, category=name),
         author=Author(address=address, name=name),
         message=words,
-        in_reply_to=subject,
-        references=(name, words),
+        own={
+            BOB.address: head(
+                message_id="<own@example.org>", in_reply_to=subject, references=(name, words)
+            )
+        },
     )
     plain = read(compose(Notice.AGENT_NEW, CONTEXT, RENDERER, POLICY))
     mail = compose(Notice.AGENT_NEW, ctx, RENDERER, POLICY)
