@@ -22,13 +22,15 @@ import pytest
 
 from mailgate.core.decision import Outcome
 from tests.flows.rig import House
+from tests.flows.threading.clients import CLIENTS, Ids
 from tests.flows.threading.judge import groups, judged, score
-from tests.flows.threading.letters import Letter
+from tests.flows.threading.letters import Letter, answer, fresh
 from tests.flows.threading.reading import read
 from tests.flows.threading.talk import SUPPORT, Talk, opened_house
 
+ANDROID = next(client for client in CLIENTS if client.ids is Ids.NEAR)
 PRECISION, RECALL = 0.999, 0.995  # what the project promises of header threading
-SAMPLE = 160  # posts that go in live, with tokens for headers
+SAMPLE = 130  # posts that go in live, with tokens for headers
 
 _FIELD = re.compile(rb"^([!-9;-~]+):.*\n(?:[ \t].*\n)*", re.M)
 # What an author writes: neither the list's own headers, nor those that name other mails.
@@ -109,7 +111,8 @@ def imported(house: House, posts: Iterable[Post]) -> dict[str, int]:
     [
         pytest.param("of arrival", id="in order"),
         pytest.param("reversed", id="every reply before its original (T9)"),
-        pytest.param("seed 4", id="shuffled (T9)"),
+        # An order in which two tickets turn out to be one; in most none do in this archive.
+        pytest.param("seed 277", id="shuffled (T9)"),
     ],
 )
 def test_an_imported_list_falls_into_its_threads(
@@ -131,6 +134,36 @@ def _in_order(posts: list[Post], order: str) -> Sequence[Post]:
         dice = random.Random(order)  # noqa: S311 - the same order each time
         return dice.sample(posts, len(posts))
     return posts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_chains_of_in_reply_to_come_together_in_any_order_T9(seed: int, opened: House) -> None:
+    """Each mail names the one before it and nothing else, and comes when it may."""
+    talk = Talk(house=opened)
+    dice = random.Random(seed)  # noqa: S311 - the same order each time
+    chains = [_chain(talk, n, length=10) for n in range(6)]
+    mails = [(n, letter) for n, chain in enumerate(chains) for letter in chain]
+    came = {}
+    for n, letter in dice.sample(mails, len(mails)):
+        came[letter.message_id, n] = talk.deliver(letter, live=False).ticket or 0
+    with opened.database.reading() as tx:
+        lives_on = tx.tickets.survivor_of(set(came.values()))
+    assert len(lives_on) > 6, "some are joined by a mail that comes later"
+    found = {one: lives_on.get(number, number) for (one, _n), number in came.items()}
+    assert groups(found) == groups({one: n for one, n in came})
+
+
+def _chain(talk: Talk, n: int, *, length: int) -> list[Letter]:
+    """Mails of two people who answer each other, and name nothing but what they answer."""
+    people = [f"rita@chain{n}.example", f"carl@chain{n}.example"]
+    chain = [fresh(people[0], SUPPORT, "Printer", ANDROID, talk.words("It is broken.", people[1]))]
+    while len(chain) < length:
+        writer = people[len(chain) % 2]
+        words = talk.words("And more.", people[1 - len(chain) % 2])
+        reading = read(chain[-1].raw, writer)
+        letter = answer(reading, ANDROID, words)
+        chain.append(replace(letter, rcpt=(SUPPORT,)))
+    return chain
 
 
 @pytest.mark.timeout(300)

@@ -102,7 +102,7 @@ _SERIAL = itertools.count()
 
 
 @settings(
-    max_examples=36,
+    max_examples=28,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
