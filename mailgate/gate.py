@@ -101,7 +101,10 @@ class _Door:
         return ""
 
     def _agent(self, person: Recipient) -> str:
-        caps, sent = self.caps, self._to_agents.get(person.address, ToAgent())
+        caps = self.caps
+        if not caps.agent_hour and not caps.agent_ticket_hour:
+            return ""
+        sent = self._to_agents.get(person.address, ToAgent())
         why = where = ""
         if caps.agent_hour and sent.notices >= caps.agent_hour:
             why = f"the cap of {caps.agent_hour} notices an hour to this agent is reached"
@@ -124,10 +127,9 @@ class _Door:
 
     def _words(self, person: Recipient) -> str:
         """No person writes so much on one ticket; two machines on its CC list do."""
-        hour, day = self._copies.get(person.address, (0, 0))
-        caps = (self.caps.copies_hour, hour, "an hour"), (self.caps.copies_day, day, "a day")
-        for cap, sent, name in caps:
-            if cap and sent >= cap:
+        caps = (self.caps.copies_hour, 0, "an hour"), (self.caps.copies_day, 1, "a day")
+        for cap, span, name in caps:
+            if cap and self._copies.get(person.address, (0, 0))[span] >= cap:
                 why = f"the cap of {cap} copies {name} to this address on this ticket is reached"
                 return self._told(person, why)
         return ""
@@ -154,22 +156,14 @@ class _Door:
     def _storm(self) -> str:
         if not self.caps.storm_mails or self._room > len(self.passed):
             return ""
-        if storm.trip(self.tx, self.caps, self.now):
-            mark = self.tx.counting.marked(storm.MARK)
-            self.also += alarm.to_ops(
-                self.caps,
-                f"A storm: {storm.sentence(mark)}. Answers of agents and notices to them leave as "
-                "ever. It ends by itself; `mailgate status` shows how things stand."
-                if mark
-                else "",
-            )
+        self.also += storm.break_off(self.tx, self.caps, self.now)
         return "storm: automatic mail is paused"
 
     def _automatic(self, person: Recipient) -> str:
         if why := self._totals.why_not(person.address, self.passed):
             return why
-        for cap, sent, name in self._own(person):
-            if cap and sent >= cap:
+        for cap, span, name in self._own_caps:
+            if cap and self._sent.get(person.address, (0, 0))[span] >= cap:
                 why = f"the cap of {cap} automatic mails {name} to this address is reached"
                 return self._told(person, why)
         return ""
@@ -198,11 +192,9 @@ class _Door:
             by_mail=self.by_mail,
         )
 
-    def _own(self, person: Recipient) -> tuple[tuple[int, int, str], ...]:
-        hour, day = self._sent.get(person.address, (0, 0))
+    @property
+    def _own_caps(self) -> tuple[tuple[int, int, str], ...]:
+        caps = self.caps
         if not self.by_mail:
-            return ((self.caps.changes_hour, hour, "an hour"),)
-        return (
-            (self.caps.per_address_hour, hour, "an hour"),
-            (self.caps.per_address_day, day, "a day"),
-        )
+            return ((caps.changes_hour, 0, "an hour"),)
+        return (caps.per_address_hour, 0, "an hour"), (caps.per_address_day, 1, "a day")

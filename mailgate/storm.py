@@ -9,7 +9,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mailgate import journal
+from mailgate.alarm import to_ops
 from mailgate.caps import Caps
+from mailgate.core.decision import Notify
 from store.counting import Mark
 from store.database import Tx
 
@@ -39,11 +41,15 @@ def room(tx: Tx, caps: Caps, now: datetime) -> int:
     return max(0, caps.storm_mails - tx.counting.total(since, caps.storm_mails))
 
 
-def trip(tx: Tx, caps: Caps, now: datetime) -> bool:
-    """Begin a pause; False when one is on."""
+def break_off(tx: Tx, caps: Caps, now: datetime) -> tuple[Notify, ...]:
+    """Begin a pause, and say so once; nothing where one is on."""
     until = now + timedelta(minutes=caps.pause_minutes)
     why = f"more than {caps.storm_mails} automatic mails within {caps.storm_minutes} minutes"
     if not tx.counting.mark(MARK, now, until, why):
-        return False
+        return ()
     journal.storm(mails=caps.storm_mails, minutes=caps.storm_minutes, until=until)
-    return True
+    return to_ops(
+        caps,
+        f"A storm: {sentence(Mark(until=until, why=why))}. Answers of agents and notices to them "
+        "leave as ever. It ends by itself; `mailgate status` shows how things stand.",
+    )

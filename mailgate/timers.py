@@ -45,6 +45,7 @@ class Timers:
     def step(self) -> int:
         """Ring what is due; returns how many clocks rang. Raises Unavailable."""
         with self._database.transaction() as tx:
+            tx.held.expire(self._clock())
             due = tx.clocks.claim_due(self._clock(), 50, LEASE)
         for clock in due:
             self._ring(clock)

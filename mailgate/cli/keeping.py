@@ -72,6 +72,8 @@ def restore(src: Path = SRC) -> None:
         typer.echo("its schema is older: run `mailgate migrate` now")
     if done.disowned:
         typer.echo(f"{done.disowned} copies were being sent then; nobody knows how far they got")
+    typer.echo("keys revoked since then are believed again: if there were any, revoke them now")
+    typer.echo("  revoke all keys mailgate keys revoke --yes")
     typer.echo("the outbox is PAUSED: what waited then may have left since")
     typer.echo("  see it with     mailgate outbox list --unfinished")
     typer.echo("  never send one  mailgate outbox cancel ID...")

@@ -97,7 +97,7 @@ def serve() -> None:
     journal.configure()
     try:
         code = asyncio.run(Daemon(config).run())
-    except OSError as error:
+    except (OSError, NotInstalled) as error:
         raise Failure(f"cannot start: {error}") from error
     if code:
         raise Failure("a part of mailgate failed; see the log above", code)

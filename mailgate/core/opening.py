@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from mailgate.core import audience, flood, rules
 from mailgate.core.audience import Happening
@@ -34,10 +35,9 @@ Links = Sequence[tuple[int, str]]
 
 def new_ticket(case: Case, links: Links) -> Decision:
     """Open a ticket; requester and CC get a confirmation, agents the words."""
-    if case.delivery.live:
-        gathering = flood.judge(case.facts.flood, case.policy, case.author.address)
-        if gathering is not None:
-            return _gathered(case, gathering)
+    gathering = _gathering(case)
+    if gathering is not None:
+        return _gathered(case, gathering)
     opened, view = _opened(case)
     added, cc_steps = copied(case, view)
     effects: list[Effect] = [
@@ -61,6 +61,15 @@ def new_ticket(case: Case, links: Links) -> Decision:
         effects=(*effects, *told),
         trace=(*trace, *steps, *told_steps(told, case)),
     )
+
+
+def _gathering(case: Case) -> Gathering | None:
+    """Whether the mail is one of a flood. A backlog after a stop is none, however much it is."""
+    delivery = case.delivery
+    waited = (delivery.now or delivery.received) - delivery.received
+    if not delivery.live or waited > timedelta(minutes=case.policy.flood_minutes):
+        return None
+    return flood.judge(case.facts.flood, case.policy, case.author.address)
 
 
 def _gathered(case: Case, into: Gathering) -> Decision:
