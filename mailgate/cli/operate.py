@@ -32,6 +32,7 @@ from mailgate.daemon import Daemon
 from mailgate.ops import demo as demonstration
 from mailgate.parsing import Parsers
 from mailgate.render import SAMPLES, Renderer
+from mailgate.verifying import NotInstalled
 from store.migrations import HEAD
 from store.outbox import PAUSED
 
