@@ -19,7 +19,7 @@ from unittest.mock import patch
 from uuid import uuid4
 
 from bench.corpus import QUEUE, Mail
-from mailgate import apply as applying
+from mailgate import notices
 from mailgate import worker as working
 from mailgate.apply import Desk
 from mailgate.core.mail import Envelope, Inbound, ParsedMail
@@ -145,7 +145,7 @@ def _watched(watch: _Watch, database: Database) -> Iterator[None]:
         ("decide", working, "decide"),
         ("attachments", _Read, "call"),
         ("apply", working, "apply"),
-        ("compose", applying, "compose"),
+        ("compose", notices, "compose"),
         ("commit", dialect, "do_commit"),
     )
     with ExitStack() as stack:
@@ -158,17 +158,33 @@ def _watched(watch: _Watch, database: Database) -> Iterator[None]:
         yield
 
 
+NO_CAPS = Caps(
+    per_address_hour=0,
+    per_address_day=0,
+    changes_hour=0,
+    per_ticket_hour=0,
+    per_domain_hour=0,
+    total_hour=0,
+    copies_hour=0,
+    copies_day=0,
+    agent_hour=0,
+    agent_ticket_hour=0,
+    storm_mails=0,
+)
+
+
 def _desk() -> Desk:
     renderer = Renderer([resource("templates") / "mail"])
     policy = Policy(
         domain="example.org",
         name="Support",
         instance="bench",
+        flood_mails=0,
+        flood_domain_mails=0,
         mailboxes=(Mailbox(address=QUEUE, name="Support"),),
         languages=renderer.languages(),
     )
-    caps = Caps(per_address_hour=0, per_address_day=0, changes_hour=0, total_hour=0)
-    return Desk(policy=policy, renderer=renderer, caps=caps)
+    return Desk(policy=policy, renderer=renderer, caps=NO_CAPS)
 
 
 def _inbound(mail: Mail) -> Inbound:

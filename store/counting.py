@@ -182,6 +182,9 @@ class Counting:
 
     def mark(self, name: str, now: datetime, until: datetime, why: str = "") -> bool:
         """Set a mark; False when it holds already, set by whomever: only one sees True."""
+        known = self.marked(name)
+        if known and now < known.until:
+            return False  # without a lock that others would have to wait for
         row = {"name": name[:NAME_MAX], "until": until, "why": why}
         if self._conn.execute(on(self._conn, _MARK), {**row, "at": now}).first() is None:
             return False

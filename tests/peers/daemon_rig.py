@@ -63,10 +63,21 @@ name = "Bruno"
 listen = "127.0.0.1:{web}"
 
 [gate]
-per_address_hour = 10000
-per_address_day = 10000
-changes_hour = 10000
-total_hour = 100000
+per_address_hour = 0
+per_address_day = 0
+changes_hour = 0
+per_ticket_hour = 0
+per_domain_hour = 0
+total_hour = 0
+copies_hour = 0
+copies_day = 0
+agent_hour = 0
+agent_ticket_hour = 0
+storm_mails = 0
+
+[limits]
+flood_mails = 0
+flood_domain_mails = 0
 """
 
 
