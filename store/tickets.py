@@ -309,6 +309,7 @@ class Tickets:
         return merging.generations_of(self._conn, numbers, addresses)
 
     def rows(self, numbers: Collection[int], *, lock: bool = False) -> dict[int, TicketRow]:
+        """Tickets by number; `lock` keeps others from changing them until the end (PostgreSQL)."""
         if not numbers:
             return {}
         query = _TICKETS_LOCKED if lock else _TICKETS
