@@ -1,7 +1,6 @@
-"""What passes between deciding and doing: Keys, Facts, Effects and the Decision with its trace.
+"""What passes between deciding and doing: Keys, Facts, and the Decision with its trace.
 
-Effects speak of "the target", never of a ticket number, so that a rule cannot care whether the
-ticket exists yet. `mailgate.apply` holds the only `match` over Effect.
+Its effects live in `core.effects` and are read from here as well.
 """
 
 from __future__ import annotations
@@ -11,9 +10,66 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from mailgate.core.mail import Address, DeliveryReport
-from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.core.effects import (
+    HUMAN,
+    TO_AGENTS,
+    AddParticipant,
+    AddTag,
+    AppendMessage,
+    Approve,
+    Effect,
+    Hold,
+    LinkTicket,
+    Merge,
+    Notice,
+    Notify,
+    OpenTicket,
+    Prove,
+    Recipient,
+    RecordBounce,
+    RevokeTokens,
+    SetField,
+)
+from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
+
+__all__ = [
+    "FINAL_STATES",
+    "HUMAN",
+    "TO_AGENTS",
+    "AddParticipant",
+    "AddTag",
+    "AppendMessage",
+    "Approve",
+    "Attempt",
+    "CopyState",
+    "Decision",
+    "Effect",
+    "Facts",
+    "Fate",
+    "Flood",
+    "HeldMail",
+    "Hold",
+    "Keys",
+    "LinkTicket",
+    "Merge",
+    "New",
+    "Notice",
+    "Notify",
+    "OpenTicket",
+    "Outcome",
+    "Outgoing",
+    "OutgoingCopy",
+    "Prove",
+    "Recipient",
+    "RecordBounce",
+    "RevokeTokens",
+    "SentCopy",
+    "SentMail",
+    "SetField",
+    "Step",
+    "Target",
+]
 
 
 class Outcome(StrEnum):
@@ -28,39 +84,6 @@ class Outcome(StrEnum):
     BOUNCE = "bounce"
     IGNORED = "ignored"
     DUPLICATE = "duplicate"
-
-
-class Notice(StrEnum):
-    """A mail made from a template; the value is the template's file name."""
-
-    CONFIRMATION = "confirmation"
-    ASSIGNMENT = "assignment"
-    STATUS = "status"
-    CLOSURE = "closure"
-    ANSWER = "answer"  # an agent's words to requester and CC
-    COPY = "copy"  # a participant's words to the other participants
-    AGENT_NEW = "agent-new"
-    AGENT_ASSIGNED = "agent-assigned"
-    AGENT_MESSAGE = "agent-message"
-    AGENT_HELD = "agent-held"  # a mail waits for an agent's approval
-    AGENT_BOUNCE = "agent-bounce"  # a mail of the ticket did not reach somebody
-    CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
-    ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
-
-
-# A person's words, which a machine only carries on: never capped, never marked as automatic.
-HUMAN: frozenset[Notice] = frozenset({Notice.ANSWER, Notice.COPY})
-TO_AGENTS: frozenset[Notice] = frozenset(
-    {
-        Notice.AGENT_NEW,
-        Notice.AGENT_ASSIGNED,
-        Notice.AGENT_MESSAGE,
-        Notice.AGENT_HELD,
-        Notice.AGENT_BOUNCE,
-        Notice.CHALLENGE,
-        Notice.ALERT,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,151 +177,6 @@ class Facts:
     copy: SentCopy | None = None
     flood: Flood = Flood()
     challenges: int = 0  # to the sender, in the last seven days
-
-
-# --- effects -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenTicket:
-    """Make a new ticket; it becomes the target of the effects that follow."""
-
-    subject: str
-    requester: Address | None  # None: the mail has no single author
-    queue: str
-    status: str
-    priority: str
-    language: str
-    source: str
-    domain: str = ""  # whose mail it gathers; "" is the requester's
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendMessage:
-    """Store the mail as a message on the target."""
-
-    kind: MessageKind
-    author: Address | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddParticipant:
-    """Put an address on the target's CC list."""
-
-    address: Address
-    added_by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetField:
-    """Change one field of the target: status, priority, category, queue, assignee, group."""
-
-    field: str
-    value: str
-    because: str  # e.g. "rules.yaml:12 invoices", "customer wrote"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddTag:
-    """Put a tag on the target."""
-
-    tag: str
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkTicket:
-    """Note on the target that another ticket belongs to it; agents see it, nobody else."""
-
-    other: int
-    why: str  # e.g. "followup-of-closed", "claimed-by-stranger"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordBounce:
-    """Note a delivery report on the outbox row it is about."""
-
-    outbox: int
-    reports: tuple[DeliveryReport, ...]
-    recipient: int | None = None  # the row of the one copy it is about, where that is known
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Store the mail on the target for agents' eyes; it has no effect until it is released."""
-
-    author: Address | None
-    why: str
-    owner: str  # the registered address that may release it by mail; "" agents of the queue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approve:
-    """A held mail may take effect, once; `mailgate.releasing` carries it out."""
-
-    held: int
-    by: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RevokeTokens:
-    """Whatever tokens this address holds for the target prove nothing from now on."""
-
-    address: str
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Merge:
-    """Another ticket lives on in the target, with its messages, ids and reply addresses."""
-
-    merged: int
-    because: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prove:
-    """Note that this address wrote with a proof; a paused one is written to again."""
-
-    address: str
-    proven: bool  # False: it wrote, that is all
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
-    """Someone a notice goes to, and why."""
-
-    address: str
-    role: str  # requester | cc | agent
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notify:
-    """Put a notice for these recipients through the gate into the outbox."""
-
-    notice: Notice
-    to: tuple[Recipient, ...]
-    left_out: tuple[Recipient, ...] = ()  # who would have got it, and why not
-    note: str = ""  # a word of ours to agents, e.g. why nothing was sent
-    proven: bool = False  # the sender is proven: an automatic notice may go to more people
-
-
-Effect = (
-    OpenTicket
-    | AppendMessage
-    | AddParticipant
-    | SetField
-    | AddTag
-    | LinkTicket
-    | RecordBounce
-    | Hold
-    | Approve
-    | RevokeTokens
-    | Merge
-    | Prove
-    | Notify
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
