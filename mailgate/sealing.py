@@ -138,7 +138,8 @@ class Answered:
             ids = [i for i in tx.tickets.thread_ids(self.ticket, address) if i != self.message_id]
             return (ids[-1] if ids else ""), tuple(ids[:-1])
         theirs = tx.outbox.translate(self.references, address)
-        known = [theirs.get(i, i) for i in self.references]
+        # An id of ours that no copy has (a client spelled it anew) is a token all the same.
+        known = [theirs.get(i, i if token.hidden(i) == i else "") for i in self.references]
         return self.message_id, tuple(i for i in known if i)
 
 
