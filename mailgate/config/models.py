@@ -129,6 +129,9 @@ class AgentsSection(Section):
 
     undo_seconds: Count = 0
     collision: Literal["hold", "send"] = "hold"
+    show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
+    attachments_max: Size = 10 << 20  # octets that go along with one notice
+    quote_lines: Count = 30  # of the customer's last message, below an answer; 0: none
 
 
 class LimitsSection(Section):

@@ -43,6 +43,11 @@ def policy(
         flood_domain_mails=config.limits.flood_domain_mails,
         flood_minutes=config.limits.flood_minutes,
         rules=rules,
+        show_name=config.agents.show_name,
+        attachments_max=config.agents.attachments_max,
+        quote_lines=config.agents.quote_lines,
+        public_url=desk.public_url,
+        timezone=desk.timezone,
     )
 
 

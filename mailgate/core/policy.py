@@ -99,6 +99,11 @@ class Policy:
     flood_domain_mails: int = 300  # of one domain
     flood_minutes: int = 10
     rules: tuple[Rule, ...] = ()
+    show_name: str = "name"  # of agents in mail to customers: name | first | team
+    attachments_max: int = 10 << 20  # octets of attachments that go along with an agent's notice
+    quote_lines: int = 30  # of the customer's last message, below an answer; 0: none
+    public_url: str = ""  # where the web pages are reached, "" nowhere
+    timezone: str = "UTC"  # of the times written in mail
 
     def mailbox_for(self, address: str) -> Mailbox | None:
         """The mailbox an address or alias belongs to, without regard to case or +tag."""
