@@ -7,6 +7,7 @@ command line) nor when the daemon dies: what is approved is released, and only o
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,9 +23,10 @@ from mailgate.desk import Cause, Desk
 from mailgate.parsing import Parsers, passed_on
 from mailgate.wire import Part
 from store.blobs import BlobMissing
-from store.database import Database, Tx
+from store.database import Database, Tx, Unavailable
 from store.held import APPROVED
 from store.inbox import Settled
+from store.ticket_rows import Event
 
 
 def approve(database: Database, held_id: int, by: str, now: datetime) -> bool:
@@ -66,10 +68,34 @@ class Releaser:
 
     def _release(self, held: HeldMail) -> bool:
         try:
-            mail, parts, left_behind = self._read(held)
-        except (BlobMissing, OSError) as error:
+            return self._carry_out(held)
+        except Unavailable:
+            raise
+        except (BlobMissing, OSError, CancelledError) as error:
             journal.trouble(what="release", error=error, held=held.id, inbox=held.inbox)
-            return False
+        except Exception as error:
+            # One mail that cannot take effect must neither end the worker nor be tried for ever.
+            journal.trouble(what="release", error=error, held=held.id, inbox=held.inbox)
+            self._hand_back(held, error)
+        return False
+
+    def _hand_back(self, held: HeldMail, error: Exception) -> None:
+        now = self.clock()
+        with self.database.transaction() as tx:
+            if tx.held.hand_back(held.id, now):
+                tx.tickets.record(
+                    Event(
+                        at=now,
+                        actor=held.by,
+                        kind="not-released",
+                        data={"held": held.id, "because": type(error).__name__},
+                        ticket=held.ticket,
+                        inbox=held.inbox,
+                    )
+                )
+
+    def _carry_out(self, held: HeldMail) -> bool:
+        mail, parts, left_behind = self._read(held)
         now = self.clock()
         with self.database.transaction() as tx:
             if not tx.held.finish(held.id, now):

@@ -76,6 +76,11 @@ class Held:
         row = update(held).where(held.c.id == held_id, held.c.state == APPROVED)
         return self._conn.execute(row.values(state=RELEASED, changed=now)).rowcount == 1
 
+    def hand_back(self, held_id: int, now: datetime) -> bool:
+        """An approved one that cannot take effect waits again; False when it is not approved."""
+        row = update(held).where(held.c.id == held_id, held.c.state == APPROVED)
+        return self._conn.execute(row.values(state=WAITING, by="", changed=now)).rowcount == 1
+
     def expire(self, now: datetime) -> int:
         """End the waiting of those whose time is over; returns how many."""
         row = update(held).where(held.c.state == WAITING, held.c.expires <= now)

@@ -13,11 +13,14 @@ from sqlalchemy import event
 
 from mailgate import journal
 from mailgate.core.decide import quarantine
+from mailgate.core.decision import Outcome
 from mailgate.parsing import Parsers
+from mailgate.releasing import approve
 from mailgate.worker import LEASE, RETRY_AFTER
 from store.database import Database, Unavailable
+from store.schema import blobs
 from tests.flows.rig import House
-from tests.shell.worker_rig import Beside, house, outcomes, raw, rows, tickets
+from tests.shell.worker_rig import Beside, house, outcomes, raw, rows, rule, tickets, with_rules
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +135,77 @@ def test_d7_a_mail_that_waited_over_a_day_is_not_confirmed(home: House) -> None:
     assert sent == {old: ["agent-new"], young: ["agent-new", "confirmation"]}
     (row,) = rows(home.database, [old])
     assert "too late for a confirmation" in {step.reason for step in row.trace}
+
+
+# --- held mail -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held(home: House) -> int:
+    """The id of a mail that a stranger sent to the requester's reply address."""
+    home.deliver(raw("printer"))
+    home.settle()
+    home.deliver(
+        raw("answer", "rita@home.example"), rcpt=[home.last("rita@customer.test").reply_to]
+    )
+    home.settle()
+    with home.database.reading() as tx:
+        [one] = tx.held.list()
+    return one.id
+
+
+def kinds(home: House, held: int) -> list[str]:
+    """The kinds of the messages on the ticket of a held mail."""
+    with home.database.reading() as tx:
+        one = tx.held.get(held)
+        assert one is not None
+        return [message.kind.value for message in tx.tickets.messages(one.ticket)]
+
+
+def test_held_mail_that_cannot_take_effect_waits_again_and_the_worker_lives(
+    home: House, held: int
+) -> None:
+    good = home.worker.desk
+    home.worker.desk = with_rules(good, rule("answer", colour="red"))
+    assert approve(home.database, held, "ana@example.org", home.now)
+    before = journal.COUNTS["trouble", "release"]
+    fine = home.deliver(raw("fine"))
+    home.worker._approved = True  # as when it has been idle for a while
+    home.settle()
+    assert outcomes(home.database, [fine]) == ["ticket"]
+    assert journal.COUNTS["trouble", "release"] == before + 1
+    with home.database.reading() as tx:
+        [one] = tx.held.list()
+        last = tx.tickets.events(one.ticket)[-1]
+    assert (one.id, one.by) == (held, "")
+    assert (last.kind, last.data) == ("not-released", {"held": held, "because": "KeyError"})
+
+    home.worker.desk = good
+    assert approve(home.database, held, "ana@example.org", home.now)
+    home.worker._approved = True
+    home.settle()
+    assert kinds(home, held) == ["customer", "customer"]
+
+
+def test_approved_mail_stays_approved_while_its_bytes_cannot_be_read(
+    home: House, held: int
+) -> None:
+    def put(data: bytes | None, digest: str) -> None:
+        with home.database.transaction() as tx:
+            tx.conn.execute(blobs.update().where(blobs.c.digest == digest).values(data=data))
+
+    with home.database.reading() as tx:
+        digest = next(row.digest for row in tx.inbox.find() if row.outcome is Outcome.HELD)
+        data = tx.blobs.get(digest)
+    put(None, digest)
+    assert approve(home.database, held, "ana@example.org", home.now)
+    home.worker._approved = True
+    home.settle()
+    with home.database.reading() as tx:
+        assert [one.id for one in tx.held.list("approved")] == [held]
+    assert kinds(home, held) == ["customer", "held"]
+
+    put(data, digest)
+    home.worker._approved = True
+    home.settle()
+    assert kinds(home, held) == ["customer", "customer"]
