@@ -21,13 +21,13 @@ CARMEN, LUIS, ANA = "carmen@example.com", "luis@example.com", "ana@example.net"
 
 
 def told(relay: RelaySink, notice: str, address: str, serving: Serving) -> str:
-    """The Message-ID of a notice that the relay was given for an address."""
+    """The Message-ID that a notice bore when the relay was given it for an address."""
 
     def gone() -> str | None:
         for line in serving.json("outbox", "list"):
-            states = {r["address"]: r["state"] for r in line["recipients"]}
-            if line["kind"] == notice and states.get(address) == "sent":
-                return str(line["message_id"])
+            for one in line["recipients"] if line["kind"] == notice else ():
+                if (one["address"], one["state"]) == (address, "sent"):
+                    return str(one["message_id"])
         return None
 
     found = until(f"{notice} to {address}", gone)
