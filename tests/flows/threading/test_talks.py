@@ -173,7 +173,7 @@ class Scene:
         """A mail that somebody got, of this talk."""
         got = self.talk.readings(reader)
         if reader == AGENT:
-            got = [r for r in got if self.domain in r.text]
+            got = [r for r in got[-40:] if self.domain in r.text]
         return got[-1 - back % len(got)] if got else None
 
     def _guessed(self, turn: Turn) -> Letter:
