@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from types import FrameType
 from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -22,10 +23,12 @@ from pebble import ProcessExpired, ProcessPool
 from mailgate.core.language import detect
 from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.parse import headers_only, parse, parts_bytes
-from mailgate.core.strip import strip
+from mailgate.core.strip import own_words, strip
+from mailgate.render import newest
 from mailgate.wire import Part
 
 SECONDS = 5.0  # for one mail
+DRESS_SECONDS = 0.5  # of the processor's time, for the HTML of one mail
 MEMORY = 512 << 20  # octets of address space of one process; the worst 25 MB need 260 MB
 PASS_ON_MAX = 25 * 1024 * 1024  # octets of attachments that go along with one notice
 
@@ -45,8 +48,11 @@ def language_of(mail: ParsedMail, visible: str, languages: tuple[str, ...]) -> s
     return detect(visible, languages)
 
 
-def read_mail(raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
-    """All that is read from a mail's bytes: parts, new words, quote, signature, language."""
+def read_mail(raw: bytes, languages: tuple[str, ...], dress: bool = False) -> ParsedMail:
+    """All that is read from a mail's bytes: parts, new words, quote, signature, language.
+
+    With `dress` the new words as HTML, too: only who passes them on needs that, and it is slow.
+    """
     mail = parse(raw)
     parts = strip(mail.text)
     return replace(
@@ -55,7 +61,27 @@ def read_mail(raw: bytes, languages: tuple[str, ...]) -> ParsedMail:
         quoted=parts.quoted,
         signature=parts.signature,
         language=language_of(mail, parts.visible, languages),
+        new_html=dressed(mail.html, parts.visible or mail.text) if dress else "",
     )
+
+
+def dressed(html: str, words: str) -> str:
+    """A mail's new words as safe HTML; "" where there is none, or it takes too long to make."""
+    if not html or threading.current_thread() is not threading.main_thread():
+        return ""  # a signal, which ends what takes too long, comes to the main thread alone
+    before = signal.signal(signal.SIGVTALRM, _too_slow)
+    signal.setitimer(signal.ITIMER_VIRTUAL, DRESS_SECONDS)
+    try:
+        return newest(html, own_words(words))
+    except TimeoutError:
+        return ""
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _too_slow(_signal: int, _frame: FrameType | None) -> None:
+    raise TimeoutError
 
 
 def parts_of(raw: bytes, parts: list[int]) -> list[bytes]:
@@ -86,16 +112,19 @@ class Parsers:
         # Touched without the lock: adding, discarding and copying are atomic.
         self._running: set[Future[Any]] = set()
 
-    def submit(self, raw: bytes, languages: tuple[str, ...]) -> Future[ParsedMail]:
+    def submit(
+        self, raw: bytes, languages: tuple[str, ...], *, dress: bool = False
+    ) -> Future[ParsedMail]:
         """Parse a mail; the future gives a ParsedMail, whatever it does to its process.
 
+        `dress` makes safe HTML of its new words, where it has HTML.
         Its `result()` raises CancelledError when the pool is closed before there is one, and
         BrokenProcessPool when another mail brought the whole pool down: submit it again.
         Raises RuntimeError after `close`.
         """
         done: Future[ParsedMail] = Future()
         with self._lock:
-            work = self._schedule(read_mail, (raw, languages), self._seconds)
+            work = self._schedule(read_mail, (raw, languages, dress), self._seconds)
         work.add_done_callback(lambda ended: self._settle(done, ended, raw))
         return done
 

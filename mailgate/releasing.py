@@ -115,7 +115,7 @@ class Releaser:
         with self.database.reading() as tx:
             row = tx.inbox.get(held.inbox)
             raw = tx.blobs.get(row.digest) if row else b""
-        mail = self.parsers.submit(raw, self.desk.policy.languages).result()
+        mail = self.parsers.submit(raw, self.desk.policy.languages, dress=True).result()
         parts, left_behind = passed_on(self.parsers, raw, mail)
         return mail, parts, left_behind
 

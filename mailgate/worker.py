@@ -179,7 +179,8 @@ class Worker:
                 except (BlobMissing, OSError) as error:
                     unreadable.append((waiting, error))
                     continue
-                parsing = self.parsers.submit(raw, self.desk.policy.languages)
+                languages = self.desk.policy.languages
+                parsing = self.parsers.submit(raw, languages, dress=waiting.live)
                 stamping = self._stamping(waiting, raw, parsing)
                 job = _Job(
                     waiting=waiting, raw=raw, parsing=parsing, claimed=now, stamping=stamping

@@ -113,6 +113,8 @@ class ParsedMail:
     quoted: str = ""
     signature: str = ""
     html: str = ""  # as received, NOT safe; see render.safe_html
+    # What own_words finds in `visible`, as safe HTML of the sender's; "" where the text is shown.
+    new_html: str = ""
     attachments: tuple[Attachment, ...] = ()
     reports: tuple[DeliveryReport, ...] = ()  # of a DSN
     reported_id: str = ""  # Message-ID of the mail a DSN is about, "" unknown

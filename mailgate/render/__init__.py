@@ -10,6 +10,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from mailgate.render.html import MAX_HTML, PLAIN_OPEN, plain_text, safe_html
+from mailgate.render.newest import fitted, newest
 from mailgate.render.renderer import FALLBACK, Rendered, Renderer
 from mailgate.render.samples import SAMPLES
 from mailgate.render.sandbox import TemplateFailure
@@ -23,6 +24,8 @@ __all__ = [
     "Rendered",
     "Renderer",
     "TemplateFailure",
+    "fitted",
+    "newest",
     "plain_text",
     "safe_html",
 ]

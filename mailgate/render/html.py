@@ -96,7 +96,7 @@ def safe_html(html: str, allow_cid: bool = True) -> str:
         css_sanitizer=CSSSanitizer(allowed_css_properties=_CSS, allowed_svg_properties=()),
     )
     return nh3.clean(
-        first.clean(_STYLE.sub(_single_quotes, _dropped(html))),
+        first.clean(_STYLE.sub(_single_quotes, dropped(html))),
         tags=set(_TAGS),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
         attribute_filter=lambda tag, name, value: (
@@ -131,7 +131,7 @@ def _single_quotes(style: Match[str]) -> str:
     return style[0].replace("&quot;", "'")
 
 
-def _dropped(html: str) -> str:
+def dropped(html: str) -> str:
     """The source without unread elements and comments; an unclosed one runs to the end."""
     kept: list[str] = []
     at = 0
@@ -145,7 +145,7 @@ def _dropped(html: str) -> str:
 def plain_text(html: str) -> str:
     """The text of HTML by one linear scan; at most MAX_HTML characters, no claim to beauty."""
     pieces: list[str] = []
-    source = _dropped(html)
+    source = dropped(html)
     at = size = 0
     while at < len(source) and size < MAX_HTML:
         start = source.find("<", at)

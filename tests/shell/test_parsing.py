@@ -77,7 +77,7 @@ def test_a_mail_that_takes_too_long_is_known_by_its_headers() -> None:
 
 
 def test_a_mail_that_takes_too_much_memory_is_known_by_its_headers() -> None:
-    pool = Parsers(workers=1, memory=200 << 20, seconds=60)
+    pool = Parsers(workers=1, memory=220 << 20, seconds=60)
     raw = MAIL + b"x" * (80 << 20)
     try:
         assert "too-complex" in pool.run(raw, ("en",)).defects
