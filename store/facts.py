@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from mailgate.core.commands import MISTAKES
 from mailgate.core.decision import Facts, HeldMail, Keys, SentCopy, SentMail
 from mailgate.core.ticket import TicketView
 from store import floods
 from store import keys as kept
 from store.held import Held
 from store.outbox_rows import NO_ID, copy_by_number
+from store.reshaping import Reshaping
 from store.schema import (
     held,
     id_key,
@@ -54,7 +56,7 @@ _SENT = (
 _SEEN = (
     select(mail_ids)
     .where(mail_ids.c.message_id.in_(bindparam("ids", expanding=True)))
-    .order_by(mail_ids.c.ticket)
+    .order_by(mail_ids.c.referenced_only, mail_ids.c.ticket)
 )
 _PERSON = select(
     select(people.c.language)
@@ -71,7 +73,11 @@ _PERSON = select(
     .label("paused"),
     select(func.count())
     .select_from(held)
-    .where(held.c.owner == bindparam("low"), held.c.created >= bindparam("week"))
+    .where(
+        held.c.owner == bindparam("low"),
+        held.c.created >= bindparam("week"),
+        held.c.why.not_like(f"{MISTAKES}%"),
+    )
     .scalar_subquery()
     .label("challenges"),
 )
@@ -108,7 +114,15 @@ class FactFinder:
             held=Held(self._conn).get(keys.held) if keys.held is not None else None,
             copy=copy_by_number(self._conn, keys.copy) if keys.copy is not None else None,
         )
-        return self._with_tickets(facts, _numbers(facts, keys))
+        facts = self._with_tickets(facts, _numbers(facts, keys))
+        return self._of_agents(facts, keys, now)
+
+    def _of_agents(self, facts: Facts, keys: Keys, now: datetime | None) -> Facts:
+        if not keys.agents or now is None:
+            return facts
+        reshaping = Reshaping(self._conn)
+        undoable = reshaping.acts(facts.tickets) if keys.undo else {}
+        return replace(facts, away=reshaping.away(now), undoable=undoable)
 
     def _with_tickets(self, facts: Facts, numbers: Collection[int]) -> Facts:
         if not numbers:
@@ -182,7 +196,8 @@ class FactFinder:
 
 def _numbers(facts: Facts, keys: Keys) -> set[int]:
     """All tickets that the decision may speak of."""
-    numbers = {*keys.numbers, *keys.tickets, *(mail.ticket for mail in facts.sent.values())}
+    numbers = {*keys.numbers, *keys.tickets, *keys.mentioned}
+    numbers.update(mail.ticket for mail in facts.sent.values())
     numbers.update(n for found in facts.seen.values() for n in found)
     flood = facts.flood
     single = (_ticket_of(facts.held), _ticket_of(facts.copy), flood.ticket, flood.domain_ticket)
