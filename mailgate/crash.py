@@ -55,6 +55,7 @@ POINTS: tuple[tuple[str, str], ...] = (
     ("out.before_mark_sent", "what became of a copy is about to be written"),
     ("out.after_mark_sent", "what became of a copy is committed"),
     ("dsn.match", "a delivery report is about to be noted on its ticket"),
+    ("challenge.release", "an approval is about to be noted, or what it released to be committed"),
     ("gc.delete", "a file that no row names is about to be removed"),
     ("migrate.step", "a step of a migration is done, about to be committed"),
 )

@@ -104,9 +104,10 @@ class Campaign:
         return dice.choices(("smtp", "lmtp", "half", "rude"), (80, 12, 4, 4))[0]
 
     def _mail(self, run: Rig, dice: random.Random) -> Mail:
-        kind = dice.choices(("new", "auto", "big", "reply", "dsn"), (28, 56, 4, 7, 5))[0]
-        found = run.answer() if kind == "reply" else run.bounce() if kind == "dsn" else None
-        if found:
+        kinds = ("new", "auto", "big", "reply", "lent", "dsn")
+        kind = dice.choices(kinds, (28, 54, 4, 7, 2, 5))[0]
+        asked = {"reply": run.answer, "lent": run.lend, "dsn": run.bounce}.get(kind)
+        if asked and (found := asked()):
             return found
         return run.writer.new(size=90_000 if kind == "big" else 0, auto=kind == "auto")
 

@@ -179,5 +179,6 @@ def _judge_state(
         verdict.findings.append(f"lost: people's words, {what}: {copy.text}")
     if copy.state is CopyState.FAILED and mail.automatic:
         verdict.given_up += 1
-        if "never repeated" not in copy.text:
+        bounced = count and copy.text.startswith("bounced: ")  # it had left, and came back
+        if not bounced and "never repeated" not in copy.text:
             verdict.findings.append(f"failed for another reason: {what}: {copy.text}")

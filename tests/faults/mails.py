@@ -9,10 +9,12 @@ from uuid import UUID
 
 from tests.faults.node import AGENT, QUEUE
 
+PHONE = "ana.at.home@example.com"  # whence the agent writes, and nobody knows it
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """What is handed in. `kind` is new, big, auto, reply or dsn."""
+    """What is handed in. `kind` is new, big, auto, reply, lent or dsn."""
 
     uuid: str
     kind: str
@@ -57,8 +59,16 @@ class Writer:
         headers = [f"In-Reply-To: {notice_id}", f"References: {notice_id}"]
         return self._mail("reply", AGENT, "Re: your notice", "Switch it off.", headers)
 
-    def bounce(self, message_id: str) -> Mail:
-        """A delivery report about a mail of ours (RFC 3464)."""
+    def lent(self, notice_id: str) -> Mail:
+        """An answer to an agent's notice from another address: the agent is asked about it."""
+        headers = [f"In-Reply-To: {notice_id}", f"References: {notice_id}"]
+        return self._mail("lent", PHONE, "Re: your notice", "Leave it off.", headers)
+
+    def bounce(self, message_id: str, recipient: str) -> Mail:
+        """A delivery report about a mail of ours to this recipient, whose mailbox is full.
+
+        RFC 3464.
+        """
         headers = [
             'Content-Type: multipart/report; report-type=delivery-status; boundary="r"',
             "MIME-Version: 1.0",
@@ -69,8 +79,8 @@ class Writer:
                 "--r\r\nContent-Type: text/plain\r\n\r\nIt did not arrive.\r\n--r",
                 "Content-Type: message/delivery-status\r\n",
                 "Reporting-MTA: dns; mx.example.com\r\n",
-                "Final-Recipient: rfc822; customer@example.com",
-                "Action: failed\r\nStatus: 5.1.1\r\n\r\n--r",
+                f"Final-Recipient: rfc822; {recipient}",
+                "Action: failed\r\nStatus: 5.2.2\r\n\r\n--r",
                 "Content-Type: text/rfc822-headers\r\n",
                 f"Message-ID: {message_id}\r\nSubject: ours\r\n\r\n--r--",
             ]

@@ -32,7 +32,8 @@ class Rig:
         self.writer = Writer(seed)
         self._tail = Tail(sink.ledger)
         self.notices: list[str] = []  # Message-IDs of notices to the agent, not answered yet
-        self.sent: list[str] = []  # of what people got, no report was made about it yet
+        # Message-IDs of what people got, and who: no report was made about it yet
+        self.sent: list[tuple[str, str]] = []
         self._posted: dict[bytes, Mail] = {}  # appended to the IMAP folder, not taken yet
         self._processed = 0  # how much of the folder of taken mail was read
         self._uid = 0
@@ -44,7 +45,10 @@ class Rig:
         """Read what the relay took since the last look, and what left the IMAP folder. True."""
         for line in self._tail.news():
             for address in line.get("to", ()):
-                (self.notices if address == AGENT else self.sent).append(line["message_id"])
+                if address == AGENT:
+                    self.notices.append(line["message_id"])
+                else:
+                    self.sent.append((line["message_id"], address))
         with self._looking:
             self._look_at_imap()
         return True
@@ -74,9 +78,16 @@ class Rig:
         """An agent's reply to a notice that the relay took; None before there is one."""
         return self.writer.reply(self.notices.pop()) if self.notices else None
 
+    def lend(self) -> Mail | None:
+        """An answer to an agent's notice from elsewhere; None before there is one.
+
+        Whoever answers the notices in turn answers the challenge, too, and so releases the mail.
+        """
+        return self.writer.lent(self.notices[-1]) if self.notices else None
+
     def bounce(self) -> Mail | None:
         """A report about a mail that somebody got; None before there is one."""
-        return self.writer.bounce(self.sent.pop()) if self.sent else None
+        return self.writer.bounce(*self.sent.pop()) if self.sent else None
 
     def start(self, crash: str) -> None:
         """Start the node armed, as soon as the last one is dead.

@@ -33,7 +33,7 @@ def feed(run: Rig) -> None:
     run.look()
     run.load.put("smtp", run.writer.new())
     run.load.put("lmtp", run.writer.new(size=90_000))
-    for mail in (run.answer(), run.bounce()):
+    for mail in (run.lend(), run.answer(), run.bounce()):
         if mail:
             run.load.put("smtp", mail)
 
