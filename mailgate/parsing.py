@@ -54,12 +54,13 @@ def read_mail(raw: bytes, languages: tuple[str, ...], dress: bool = False) -> Pa
     With `dress` the new words as HTML, too: only who passes them on needs that, and it is slow.
     """
     mail = parse(raw)
-    parts = strip(mail.text)
+    parts = strip(mail.text, mail.html)
     return replace(
         mail,
         visible=parts.visible,
         quoted=parts.quoted,
         signature=parts.signature,
+        cuts=tuple(map(str, parts.cuts)),
         language=language_of(mail, parts.visible, languages),
         new_html=dressed(mail.html, parts.visible or mail.text) if dress else "",
     )

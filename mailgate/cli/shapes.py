@@ -60,6 +60,7 @@ def parsed(mail: ParsedMail, kind: Kind, html: str) -> dict[str, Any]:
         "html": html,
         "attachments": [attachment(a) for a in mail.attachments],
         "defects": list(mail.defects),
+        "cuts": list(mail.cuts),
     }
 
 

@@ -86,8 +86,15 @@ def _case(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) ->
         trace=(
             Step(step="screen", verdict=screened, reason=verdict.reason),
             Step(step="identify", verdict=author.address or "nobody", reason=_who(author, mail)),
+            *_cuts(mail),
         ),
     )
+
+
+def _cuts(mail: ParsedMail) -> tuple[Step, ...]:
+    """What was taken out of the new words, and by what."""
+    told = (cut.partition(": ") for cut in mail.cuts)
+    return tuple(Step(step="strip", verdict=part, reason=why) for part, _, why in told)
 
 
 def _place(case: Case) -> Decision:

@@ -112,6 +112,7 @@ class ParsedMail:
     visible: str = ""  # the new words; with `quoted` and `signature` all of `text`
     quoted: str = ""
     signature: str = ""
+    cuts: tuple[str, ...] = ()  # why what is not `visible` was taken out of it: "quote: ..."
     html: str = ""  # as received, NOT safe; see render.safe_html
     # What own_words finds in `visible`, as safe HTML of the sender's; "" where the text is shown.
     new_html: str = ""

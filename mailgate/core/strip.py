@@ -1,65 +1,48 @@
-"""Tell the new words of a mail from what it quotes and from its signature.
+"""Tell the new words of a mail from what it quotes, from its signature and from disclaimers.
 
-Nothing is deleted: each line of the text is in exactly one of the three. Only a quote at the end,
-or one at the very top, is taken out; answers between quoted lines keep the quotes they answer, and
-a mail that only quotes stays as it is. One pass by line, no nested repetition in any pattern.
+Nothing is deleted: each line of the text is in exactly one of the three, and each cut has a reason.
+Only a quote at the end, or one at the very top, is taken out; answers between quoted lines keep the
+quotes they answer, and a mail that only quotes stays as it is. Where a mail has HTML, its client's
+own marks say which lines are quoted; `docs/stripping.md` tells the order of things.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mailgate.core.strip_align import align
+from mailgate.core.strip_headings import (
+    MAX_LINE,
+    Heading,
+    Page,
+    attribution,
+    headings,
+    is_rule,
+    label,
+)
+from mailgate.core.strip_html import Mark, read
+from mailgate.core.strip_tail import banner, tail
+from mailgate.core.strip_words import ANSWERS_BELOW, LABELS
 
 # Written above the words of every mail we send; what stands below it in an answer is ours.
 REPLY_MARKER = "##- Please type your reply above this line -##"
 
 MAX_LINES = 2000  # looked at; later lines go where the last one went
-MAX_LINE = 400  # characters of a line looked at
-_MAX_SIGNATURE = 20  # lines
+_PEELED = 4  # signatures and disclaimers one above the other
 
-_VERB = re.compile(
-    r"\b(?:wrote|writes|schrieb|escribió|escribio|a écrit|ha scritto|escreveu)\b", re.IGNORECASE
-)
-_LEAD = re.compile(
-    r"(?:On|At|El|Le|Am|Il|Em|No dia|A \d|Den)\b|.{0,120}[<\[(][^<>\s]{1,120}@", re.IGNORECASE
-)
-_DIVIDER = re.compile(
-    r"[-_=*\s]{2,20}\s?(?:original message|forwarded message|originalnachricht|original-nachricht"
-    r"|ursprüngliche nachricht|weitergeleitete nachricht|message d'origine|message d’origine"
-    r"|message original|message transféré|mensaje original|mensaje reenviado"
-    r"|messaggio originale|messaggio inoltrato|mensagem original|mensagem encaminhada)"
-    r"\s?[-_=*\s]{2,20}",
-    re.IGNORECASE,
-)
-_BEGIN = re.compile(
-    r"(?:begin forwarded message|début du message (?:réexpédié|transféré)"
-    r"|anfang der weitergeleiteten (?:e-mail|nachricht)|inicio del mensaje reenviado"
-    r"|inizio messaggio inoltrato|início da mensagem (?:reenviada|encaminhada))\s?:",
-    re.IGNORECASE,
-)
-_BLOCK_START = re.compile(
-    r"\W{0,4}(?:from|von|de|da|expéditeur|absender|mittente|remitente|remetente)"
-    r"\s?:[*_]{0,2}\s?\S",
-    re.IGNORECASE,
-)
-_BLOCK_NEXT = re.compile(
-    r"\W{0,4}(?:sent|date|to|cc|subject|reply-to|gesendet|datum|an|betreff|enviado|enviado el"
-    r"|fecha|para|asunto|envoyé|envoyé le|à|objet|inviato|data|a|oggetto|enviada|enviado em"
-    r"|enviada em|assunto)\s?:",
-    re.IGNORECASE,
-)
-_RULE = re.compile(r"\s{0,3}[-_*]{5,}\s{0,3}")
-_PHONE = re.compile(
-    r"(?:sent from my|get outlook for|enviado desde mi|enviado de mi|enviado do meu"
-    r"|envoyé de mon|envoyé depuis mon|télécharger outlook|obtener outlook|von meinem"
-    r"|diese nachricht wurde von meinem|inviato dal mio|holen sie sich outlook)\b[^,;]{0,60}"
-    r"|(?:sent (?:via|from|with)|enviado (?:desde|por)|envoyé (?:depuis|avec)"
-    r"|gesendet (?:von|mit)|inviato (?:da|con))\b[^,;]{0,30}(?:iphone|ipad|android|samsung|galaxy"
-    r"|huawei|xiaomi|blackberry|outlook|mail|gmail|gmx|yahoo|mobile|móvil|handy)\b[^,;]{0,30}",
-    re.IGNORECASE,
-)
-_DASH_NAME = re.compile(r"[-–—]{1,2}[^\W\d_][\w.'’]{0,30}(?: [^\W\d_][\w.'’-]{0,30}){0,3}\s{0,5}")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """One cut and its reason, or with the part "kept" the reason why there is none."""
+
+    part: str  # quote, signature, disclaimer, kept
+    what: str
+    line: int  # of the text, from 1
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.what} at line {self.line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +51,80 @@ class Stripped:
 
     visible: str
     quoted: str = ""
-    signature: str = ""
+    signature: str = ""  # with the disclaimers
+    cuts: tuple[Cut, ...] = ()  # from top to bottom
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sheet:
+    """A text while parts are taken off it."""
+
+    page: Page
+    by_html: Sequence[str]  # for each line the element that marks it, "" for none
+    signed: Sequence[str]  # the same for signatures
+    kinds: list[str]
+    end: int  # of what is visible
+    cuts: list[Cut] = field(default_factory=list)
+
+    def take(self, start: int, part: str, what: str) -> None:
+        """Give the lines from `start` to a part, with the blank ones before them."""
+        self.cuts.append(Cut(part=part, what=what, line=start + 1))
+        while start and not self.page.lines[start - 1].strip():
+            start -= 1
+        self.kinds[start : self.end] = ("q" if part == "quote" else "s") * (self.end - start)
+        self.end = start
+
+
+def strip(text: str, html: str = "") -> Stripped:
+    """Split a text (lines ending in LF) into new words, quote and signature.
+
+    `html` is the mail's HTML as received, which says the same or which `text` was made from.
+    """
+    lines = text.split("\n", MAX_LINES)  # what is never looked at stays one piece
+    sheet = _sheet([line[:MAX_LINE].rstrip("\r") for line in lines[:MAX_LINES]], html)
+    if len(lines) <= MAX_LINES:
+        _peel(sheet)
+    _cut_quote(sheet)
+    _peel(sheet)
+    _cut_top(sheet)
+    seen = sheet.page.lines
+    if not any(k == "v" and line.strip() for k, line in zip(sheet.kinds, seen, strict=True)):
+        return Stripped(visible=text, cuts=_all_kept(sheet))
+    kinds = sheet.kinds + [sheet.kinds[-1]] * (len(lines) - len(seen))
+    part = {
+        name: "\n".join(line for line, kind in zip(lines, kinds, strict=True) if kind == name)
+        for name in "vqs"
+    }
+    return Stripped(
+        visible=part["v"],
+        quoted=part["q"],
+        signature=part["s"],
+        cuts=tuple(sorted(sheet.cuts, key=lambda cut: cut.line)),
+    )
+
+
+def _all_kept(sheet: _Sheet) -> tuple[Cut, ...]:
+    if not sheet.cuts:
+        return ()
+    return (Cut(part="kept", what="all of it, nothing else would be left", line=1),)
+
+
+def _sheet(seen: list[str], html: str) -> _Sheet:
+    marked = read(html) if html else None
+    known = align(seen, marked) if marked else None
+    by_html = [why if mark is Mark.QUOTE else "" for mark, why in known or ()] or [""] * len(seen)
+    signed = [why if mark is Mark.SIGNATURE else "" for mark, why in known or ()]
+    quoted = [
+        bool(line.strip()) and (_is_quote(line) or bool(why))
+        for line, why in zip(seen, by_html, strict=True)
+    ]
+    return _Sheet(
+        page=Page(lines=seen, quoted=quoted),
+        by_html=by_html,
+        signed=signed or [""] * len(seen),
+        kinds=["v"] * len(seen),
+        end=len(seen),
+    )
 
 
 def _is_quote(line: str) -> bool:
@@ -76,144 +132,131 @@ def _is_quote(line: str) -> bool:
 
 
 def _is_marker(line: str) -> bool:
-    return line.lstrip("> \t*|").startswith("##-")
+    return line.lstrip(" \t*|").startswith("##-")
 
 
-def _attribution(lines: Sequence[str], at: int) -> int:
-    """How many lines from `at` say "On ... wrote:", wrapped over four lines at most; 0: none."""
-    line = lines[at].strip()
-    if line.endswith(":") and _VERB.search(line) and any(map(_is_quote, lines[at + 1 : at + 2])):
-        return 1
-    if not _LEAD.match(line):
-        return 0
-    joined = ""
-    for count, line in enumerate(lines[at : at + 4], 1):
-        if not line.strip() or _is_quote(line):
-            return 0
-        joined = f"{joined} {line.strip()}"
-        if joined.rstrip("*_ \xa0").endswith(":"):
-            found = _VERB.search(joined) and (any(c.isdigit() for c in joined) or "@" in joined)
-            return count if found else 0
-    return 0
+# --- signatures and disclaimers ----------------------------------------------------------
 
 
-def _header_block(lines: Sequence[str], at: int) -> bool:
-    """Whether a block of From:, Sent:, To:, Subject: begins here, blank lines between allowed."""
-    if not _BLOCK_START.match(lines[at]):
-        return False
-    after = [line for line in lines[at + 1 : at + 12] if line.strip()][:4]
-    return sum(1 for line in after if _BLOCK_NEXT.match(line)) >= 2
+def _peel(sheet: _Sheet) -> None:
+    """Take signatures and disclaimers off the end."""
+    for _ in range(_PEELED):
+        found = tail(sheet.page.lines, sheet.end, sheet.signed)
+        if found is None:
+            return
+        sheet.take(found.at, found.part, found.what)
 
 
-def _is_divider(lines: Sequence[str], at: int) -> bool:
-    line = lines[at].strip()
-    if _DIVIDER.fullmatch(line) or _BEGIN.fullmatch(line):
-        return True
-    return bool(_RULE.fullmatch(lines[at])) and any(
-        _header_block(lines, i) for i in _next_words(lines, at + 1)
+def _cut_top(sheet: _Sheet) -> None:
+    """Take off a warning at the top, and a quote there when it is the only one."""
+    end, language = banner(sheet.page.lines, sheet.end)
+    if end:
+        sheet.kinds[:end] = "s" * end
+        what = f"warning of a mail server ({language})"
+        sheet.cuts.append(Cut(part="disclaimer", what=what, line=1))
+    top = _top_quote(sheet.page, end, sheet.end)
+    if top:
+        at = next(i for i in range(end, top) if sheet.page.quoted[i])
+        sheet.kinds[end:top] = "q" * (top - end)
+        why = sheet.by_html[at] or "lines marked with '>'"
+        sheet.cuts.append(Cut(part="quote", what=f"{why}, above the answer", line=end + 1))
+
+
+def _top_quote(page: Page, begin: int, end: int) -> int:
+    """The end of a quote at the very top when it is the only one, else 0."""
+    at = next((i for i in range(begin, end) if page.lines[i].strip()), end)
+    found = attribution(page, at, end) if at < end else None
+    at += found[0] if found else 0
+    first = at
+    while at < end and (page.quoted[at] or not page.lines[at].strip()):
+        at += 1
+    return at if any(page.quoted[first:at]) and not any(page.quoted[at:end]) else 0
+
+
+# --- the quote ---------------------------------------------------------------------------
+
+
+def _cut_quote(sheet: _Sheet) -> None:
+    """Take off the quote that fills the end, unless answers may stand in it."""
+    start, what = _quote(sheet)
+    if start >= sheet.end:
+        return
+    told = _answers_below(sheet, start)
+    if told:
+        sheet.cuts.append(Cut(part="kept", what=f"{what}: {told}", line=start + 1))
+    else:
+        sheet.take(start, "quote", what)
+
+
+def _quote(sheet: _Sheet) -> tuple[int, str]:
+    """Where the quote that fills the end begins, or `sheet.end`, and how it is known."""
+    page, end = sheet.page, sheet.end
+    run = _run(page, end)
+    found = [(run, sheet.by_html[run] or "lines marked with '>'")] if run < end else []
+    marker = next((i for i in range(end) if _is_marker(page.lines[i])), end)
+    if marker < end:
+        found.append((_heading(page.lines, marker), "our marker line"))
+    opened = _opening(page, end, run)
+    if opened:
+        html = sheet.by_html[opened.at]
+        found.append((opened.at, f"{html}, {opened.what}" if html else opened.what))
+    return min(found, key=lambda one: one[0], default=(end, ""))
+
+
+def _run(page: Page, end: int) -> int:
+    """Where the marked lines begin that fill the end, or `end`."""
+    at = end
+    while at and (page.quoted[at - 1] or not page.lines[at - 1].strip()):
+        at -= 1
+    return next((i for i in range(at, end) if page.quoted[i]), end)
+
+
+def _opening(page: Page, end: int, run: int) -> Heading | None:
+    """The first heading with nothing but a quote below it."""
+    found = list(headings(page, end))
+    covered = {i for h in found for i in range(h.at, h.at + h.count)}
+    words = (i for i in range(run) if page.lines[i].strip() and not page.quoted[i])
+    last_words = max((i for i in words if i not in covered), default=-1)
+    first_quote = [end] * (end + 1)
+    for i in range(end - 1, -1, -1):
+        first_quote[i] = i if page.quoted[i] else first_quote[i + 1]
+    # Words below a marked line are an answer to it: such an opening is no cut. Where a whole mail
+    # was copied without marks there is no telling, and all of it is the quote.
+    return next(
+        (h for h in found if first_quote[h.at] > last_words or _unmarked(page, h, end)), None
     )
 
 
-def _next_words(lines: Sequence[str], at: int) -> Sequence[int]:
-    """Index of the next line with words, within three lines."""
-    return [i for i in range(at, min(at + 3, len(lines))) if lines[i].strip()][:1]
-
-
-def _openings(lines: Sequence[str]) -> tuple[list[int], set[int]]:
-    """Lines where a quote may open, in order, and all lines that are such headings."""
-    starts: list[int] = []
-    heads: set[int] = set()
-    for at, line in enumerate(lines):
-        if at in heads or not line.strip() or _is_quote(line):
-            continue
-        count = _attribution(lines, at)
-        if count or _is_divider(lines, at) or _header_block(lines, at):
-            starts.append(at)
-            heads.update(range(at, at + max(count, 1)))
-    return starts, heads
-
-
-def _signature(lines: Sequence[str], end: int) -> int:
-    """Where the signature at the end of `lines[:end]` begins, or `end`."""
-    last = end
-    while last and not lines[last - 1].strip():
-        last -= 1
-    for at in range(last - 1, max(-1, last - 1 - _MAX_SIGNATURE), -1):
-        line = lines[at].rstrip()
-        if _is_quote(line):
-            break
-        footer = len(line) >= 30 and not line.strip("_") and at + 1 < last
-        if line in ("--", "—") or (footer and "mailing list" in lines[at + 1].lower()):
-            return at
-    final = lines[last - 1].strip() if last else ""
-    alone = last < 2 or not lines[last - 2].strip()
-    if final and alone and (_PHONE.fullmatch(final) or _DASH_NAME.fullmatch(final)):
-        return last - 1
-    return end
-
-
-def _quote(lines: Sequence[str], end: int) -> int:
-    """Where the quote that fills the end of `lines[:end]` begins, or `end`."""
-    tail = end
-    while tail and (_is_quote(lines[tail - 1]) or not lines[tail - 1].strip()):
-        tail -= 1
-    if not any(_is_quote(line) for line in lines[tail:end]):
-        tail = end
-    starts, heads = _openings(lines[:end])
-    words = [i for i in range(tail) if lines[i].strip() and not _is_quote(lines[i])]
-    last_words = next((i for i in reversed(words) if i not in heads), -1)
-    first_quote = [end] * (end + 1)
-    for i in range(end - 1, -1, -1):
-        first_quote[i] = i if _is_quote(lines[i]) else first_quote[i + 1]
-    marker = next((i for i in range(end) if _is_marker(lines[i])), end)
-    # Words below a quoted line are an answer to it: such an opening is no cut.
-    cut = next((at for at in starts if first_quote[at] > last_words), end)
-    return min(cut, tail, marker)
-
-
-def _top_quote(lines: Sequence[str], end: int) -> int:
-    """The end of a quote at the very top when it is the only one, else 0."""
-    at = next((i for i in range(end) if lines[i].strip()), end)
-    at += _attribution(lines[:end], at) if at < end else 0
-    first = at
-    while at < end and (_is_quote(lines[at]) or not lines[at].strip()):
+def _unmarked(page: Page, opened: Heading, end: int) -> bool:
+    """Whether a copied mail follows whose lines carry no marks."""
+    if not opened.copied:
+        return False
+    at = opened.at + opened.count
+    while at < end and (not page.lines[at].strip() or label(page.lines[at])[0] in LABELS):
         at += 1
-    quotes = any(_is_quote(line) for line in lines[first:at])
-    return at if quotes and not any(_is_quote(line) for line in lines[at:end]) else 0
+    return at < end and not page.quoted[at]
 
 
-def _mark(kinds: list[str], lines: Sequence[str], start: int, end: int, kind: str) -> int:
-    """Give lines to a part, with the blank ones before them; the new end of what is visible."""
-    while start and end > start and not lines[start - 1].strip():
-        start -= 1
-    kinds[start:end] = kind * (end - start)
-    return start
+def _answers_below(sheet: _Sheet, start: int) -> str:
+    """The words that announce answers within unmarked lines of the quote; "" for none."""
+    page = sheet.page
+    if not any(
+        line.strip() and not _is_quote(line) and label(line)[0] not in LABELS and not is_rule(line)
+        for line in page.lines[start + 1 : sheet.end]
+    ):
+        return ""
+    said = f" {' '.join(page.lines[:start]).lower()}".replace("’", "'")
+    for language, phrases in ANSWERS_BELOW.items():
+        for phrase in phrases:
+            at = said.find(phrase)
+            if at > 0 and not said[at - 1].isalnum():
+                return f'"{phrase}" says that answers stand in it ({language})'
+    return ""
 
 
-def strip(text: str) -> Stripped:
-    """Split a text (lines ending in LF) into new words, quote and signature."""
-    lines = text.split("\n", MAX_LINES)  # what is never looked at stays one piece
-    seen = [line[:MAX_LINE].rstrip("\r") for line in lines[:MAX_LINES]]
-    kinds = ["v"] * len(seen)
-    end = len(seen)
-    for _ in range(0 if len(lines) > MAX_LINES else 2):
-        end = _mark(kinds, seen, _signature(seen, end), end, "s")
-    end = _mark(kinds, seen, _quote(seen, end), end, "q")
-    for _ in range(3):
-        end = _mark(kinds, seen, _signature(seen, end), end, "s")
-    top = _top_quote(seen, end)
-    kinds[:top] = "q" * top
-    if not any(kind == "v" and line.strip() for kind, line in zip(kinds, seen, strict=True)):
-        return Stripped(visible=text)
-    kinds += [kinds[-1]] * (len(lines) - len(seen))
-    part = {
-        name: "\n".join(line for line, kind in zip(lines, kinds, strict=True) if kind == name)
-        for name in "vqs"
-    }
-    return Stripped(visible=part["v"], quoted=part["q"], signature=part["s"])
+# --- an agent's own words ----------------------------------------------------------------
 
-
-_LABEL = re.compile(r"[*\s]*[^\s:]{1,20}(?: [^\s:]{1,20})?\s?:")
+_LABEL = re.compile(r"[*\s]{0,9}[^\s:]{1,20}(?: [^\s:]{1,20})?\s?:")
 _TAG = re.compile(r"\[[^\]\s#]{0,30}#[0-9]{1,12}\]")
 _RULE = re.compile(r"[-_\s]{4,}")
 
@@ -225,14 +268,10 @@ def own_words(visible: str) -> str:
     quoted with ">". A notice holds facts and notes that no customer may see.
     """
     lines = visible.split("\n")
-    marker = next((i for i, line in enumerate(lines) if _unquoted_marker(line)), -1)
+    marker = next((i for i, line in enumerate(lines) if _is_marker(line)), -1)
     if marker >= 0:
         lines = lines[: _heading(lines, marker)]
     return "\n".join(line for line in lines if not _is_quote(line)).strip()
-
-
-def _unquoted_marker(line: str) -> bool:
-    return line.lstrip(" \t*|").startswith("##-")
 
 
 def _heading(lines: Sequence[str], end: int) -> int:

@@ -63,7 +63,6 @@ def test_a_quote_at_the_end_is_taken_out_with_its_heading(heading: str) -> None:
         "---------- Forwarded message ---------\nhello",
         "Begin forwarded message:\nhello",
         f"{REPLY_MARKER}\nWe got your mail.",
-        f"> {REPLY_MARKER}\n> We got your mail.",
     ],
 )
 def test_unmarked_quotes_are_known_by_their_heading(block: str) -> None:

@@ -47,6 +47,7 @@ PARSED = [
     "html",
     "attachments",
     "defects",
+    "cuts",
 ]
 
 
