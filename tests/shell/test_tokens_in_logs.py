@@ -82,7 +82,9 @@ def test_no_token_is_in_a_log_line_event_or_trace_E5(
         plain = letter(subject, sender=sender, head=[*head])
         return plain.replace(b"To: support@example.org", f"To: {address}".encode())
 
-    forged = own.replace(tokens(own)[0], tokens(own)[0][:-1] + "a")
+    genuine = tokens(own)[0]
+    other = "b" if genuine[-2] == "a" else "a"  # of the MAC; the last letter has two bits alone
+    forged = own.replace(genuine, f"{genuine[:-2]}{other}{genuine[-1]}")
     lines = cli.take(
         to(reply_to, "Re: answer", "ana@example.org", f"In-Reply-To: {message_id}"),
         to(own, "Re: more", "carmen@example.com"),
