@@ -107,13 +107,20 @@ def _acting(
 
 def _participant(asked: Question, ticket: TicketView, good: list[Proof]) -> Standing:
     role = Role.REQUESTER if asked.author.address == ticket.requester else Role.CC
-    # An agent's token proves nothing for a customer: it only shows what somebody passed on.
-    tokens = [p for p in good if p.claim.sealed.token.role is not Role.AGENT]
-    proven = [*asked.author.proofs, *(["a token"] if tokens else [])]
+    tokens = _of_people(ticket, good)
+    own = any(_holder(p) == holder_of(asked.author.address) for p in tokens)
+    # Whoever reads a ticket has a token of it: that is no word for somebody else's address.
+    forged = asked.author.stamp is Stamp.FAILED and not own
+    proven = [*asked.author.proofs, *(["a token"] if tokens and not forged else [])]
     if proven:
         level = 3 if "login" in proven else min(2, len(proven))
         reason = f"the {role}, proven by {' and '.join(proven)}"
-        return Standing(role=role, power=Power.WIDEN, level=level, reason=reason)
+        borrowed = not own and not asked.author.proofs
+        if proven == ["aligned"] and (old := _dated(asked)):
+            # A signature says nothing of the envelope, and seldom of Cc (RFC 6376, section 8.6).
+            reason = f"{reason}, but {old}"
+            return Standing(role=role, power=Power.ACT, level=level, reason=reason)
+        return Standing(role=role, power=Power.WIDEN, level=level, reason=reason, borrowed=borrowed)
     if asked.provable:
         return Standing(
             role=role, power=Power.HOLD, reason=f"the {role}'s address, unproven: {_lacking(asked)}"
@@ -121,6 +128,22 @@ def _participant(asked: Question, ticket: TicketView, good: list[Proof]) -> Stan
     return Standing(
         role=role, power=Power.ACT, reason=f"the {role}'s address; nothing is pinned to prove it"
     )
+
+
+def _of_people(ticket: TicketView, good: list[Proof]) -> list[Proof]:
+    """Tokens that speak for a participant.
+
+    An agent's only shows what somebody passed on, and whoever was taken off the ticket still has
+    their own.
+    """
+    off = {holder_of(address) for address in ticket.removed}
+    return [
+        p for p in good if p.claim.sealed.token.role is not Role.AGENT and _holder(p) not in off
+    ]
+
+
+def _holder(proof: Proof) -> bytes:
+    return proof.claim.sealed.token.holder
 
 
 def _outsider(asked: Question, ticket: TicketView, good: list[Proof]) -> Standing:
@@ -172,6 +195,11 @@ def _stale(asked: Question, own: list[Proof]) -> str:
     """A signed mail can be sent again by anybody who has it (DKIM replay, RFC 6376 section 8.6)."""
     if not any(p.claim.signed for p in own):
         return "the token stands in the envelope alone: a possible replay"
+    return _dated(asked)
+
+
+def _dated(asked: Question) -> str:
+    """Why a stamp may be that of an old mail, "" when the mail is fresh."""
     days = asked.policy.trust.date_days
     if asked.date is None or abs(asked.received - asked.date) > timedelta(days=days):
         return f"its Date is more than {days} days off: a possible replay"

@@ -8,7 +8,7 @@ from datetime import datetime
 from mailgate.core import addressed, rules
 from mailgate.core.decision import AddParticipant, Facts, Prove, Step
 from mailgate.core.mail import Envelope, Kind, ParsedMail
-from mailgate.core.people import Author, Mailbox, Power, Stamp, Standing
+from mailgate.core.people import Author, Mailbox, Power, Role, Stamp, Standing
 from mailgate.core.policy import Policy
 from mailgate.core.screen import Verdict
 from mailgate.core.ticket import TicketView
@@ -49,8 +49,14 @@ class Case:
     @property
     def proven(self) -> bool:
         """Whether something speaks for the sender's address, now or in an earlier mail."""
-        now = bool(self.author.proofs) or (self.standing.power >= Power.ACT and self.level > 0)
-        return now or (self.facts.sender_proven and self.author.stamp is not Stamp.FAILED)
+        return self._shown or (self.facts.sender_proven and self.author.stamp is not Stamp.FAILED)
+
+    @property
+    def _shown(self) -> bool:
+        """Whether this mail shows that the sender's address is theirs."""
+        here = self.standing
+        by_token = here.power >= Power.ACT and here.level > 0 and not here.borrowed
+        return bool(self.author.proofs) or by_token
 
     @property
     def level(self) -> int:
@@ -61,7 +67,7 @@ class Case:
         """What this mail says of its sender's address, for later mails and for what we send."""
         if not self.author.address or self.quiet or self.author.stamp is Stamp.FAILED:
             return []
-        proven = bool(self.author.proofs) or (self.standing.power >= Power.ACT and self.level > 0)
+        proven = self._shown
         if proven != self.facts.sender_proven or self.facts.sender_paused:
             return [Prove(address=self.author.address, proven=proven)]
         return []
@@ -94,6 +100,11 @@ def _why_nobody(case: Case, ticket: TicketView) -> str:
         return "the mail has no single author"
     if case.verdict.kind in (Kind.LIST, Kind.AUTO_REPLY):
         return f"not by a mail of kind {case.verdict.kind}"
+    if case.author.stamp is Stamp.FAILED and not ticket.number:
+        return "the domain in From says that the mail is forged"
+    stranger = case.standing.role is Role.STRANGER and not case.author.agent
+    if ticket.number and not case.delivery.live and stranger:
+        return "history: the sender was nobody on this ticket"
     unproven = case.standing.power < Power.WIDEN and case.delivery.live
     if ticket.number and unproven and not case.delivery.approved_by:
         return "the sender is not proven"

@@ -25,6 +25,7 @@ from mailgate.core.decision import (
     Step,
 )
 from mailgate.core.flood import Gathering
+from mailgate.core.people import Stamp
 from mailgate.core.telling import allowed, told_steps
 from mailgate.core.thread import CLAIMED, FOLLOWS
 from mailgate.core.ticket import MessageKind, TicketView
@@ -69,7 +70,11 @@ def _gathering(case: Case) -> Gathering | None:
     waited = (delivery.now or delivery.received) - delivery.received
     if not delivery.live or waited > timedelta(minutes=case.policy.flood_minutes):
         return None
-    return flood.judge(case.facts.flood, case.policy, case.author.address)
+    lately = case.facts.flood
+    if case.facts.sender_proven and case.author.proofs:
+        # Strangers in the name of a mail provider must not hide the mail of people we know there.
+        lately = replace(lately, of_domain=0)
+    return flood.judge(lately, case.policy, case.author.address)
 
 
 def _gathered(case: Case, into: Gathering) -> Decision:
@@ -137,12 +142,14 @@ def _marked(notify: Notify, case: Case, links: Links) -> Notify:
         return replace(notify, proven=case.proven)
     agent = case.author.agent
     claimed = agent is not None and not case.author.proofs and bool(links)
-    return replace(notify, note=CLAIMS_AGENT if claimed else "")
+    forged = FORGED if case.author.stamp is Stamp.FAILED else ""
+    return replace(notify, note=CLAIMS_AGENT if claimed else forged)
 
 
 CLAIMS_AGENT = (
     "the sender's address is an agent's, but nothing proves it: it was not treated as one"
 )
+FORGED = "the domain in From says that this mail is not from there: it may be forged"
 
 
 def language(case: Case) -> str:

@@ -79,3 +79,4 @@ class Standing:
     owner: str = ""  # held: the registered address that may release it; "" agents of the queue
     revoke: str = ""  # whose tokens of this ticket must prove nothing any more
     agent: Agent | None = None  # whose token it was, or who proved to have written
+    borrowed: bool = False  # the proof is somebody else's token: the address is not proven

@@ -47,7 +47,9 @@ class Proof:
 def claims(mail: ParsedMail, envelope: Envelope, policy: Policy) -> tuple[Claim, ...]:
     """All tokens, in the order in which they count: reply addresses, then ids, nearest first."""
     found: dict[str, Claim] = {}
-    written = {a.addr.lower() for a in (*mail.to, *mail.cc)}
+    written = _signed_addresses(mail)
+    # An In-Reply-To that is put on a mail to others is not noticed by a signature either.
+    for_us = any(policy.own(address) for address in written)
     for address, where in _addresses(mail, envelope, policy):
         sealed = token.in_address(address)
         if sealed is not None:
@@ -56,8 +58,15 @@ def claims(mail: ParsedMail, envelope: Envelope, policy: Policy) -> tuple[Claim,
     for message_id, where in _ids(mail):
         sealed = token.in_id(message_id)
         if sealed is not None:
-            found.setdefault(sealed.text, Claim(sealed=sealed, where=where, signed=True))
+            found.setdefault(sealed.text, Claim(sealed=sealed, where=where, signed=for_us))
     return tuple(found.values())
+
+
+def _signed_addresses(mail: ParsedMail) -> set[str]:
+    """To and Cc, but for a header that stands twice: one of the two may have been put on later."""
+    once = [name for name in ("to", "cc") if len(mail.headers.get(name, ())) < 2]
+    people = {"to": mail.to, "cc": mail.cc}
+    return {person.addr.lower() for name in once for person in people[name]}
 
 
 def proofs(given: tuple[Claim, ...], facts: Facts, now: datetime) -> tuple[Proof, ...]:

@@ -43,8 +43,10 @@ _LONG = 56  # with one
 _IN_ADDRESS = re.compile(rf"^([^+@]*)\+([a-z2-7]{{{_SHORT}}})@", re.IGNORECASE)
 _IN_ID = re.compile(rf"^<mg\.([a-z2-7]{{{_LONG}}})@", re.IGNORECASE)
 # Anywhere in a text: an address may be cut at its "+" or wrapped, and show the token alone.
+# "+" is written %2B in links, =2B in quoted text and +2B in reports (RFC 3461, section 4).
 _RUN = re.compile(
-    rf"(?<![a-z0-9])(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])", re.IGNORECASE
+    rf"(?:(?<![a-z0-9])|(?<=[%=+]2b))(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])",
+    re.IGNORECASE,
 )
 
 

@@ -227,7 +227,11 @@ def test_an_agent_of_another_queue_waits_for_those_of_this_one_T7() -> None:
         pytest.param(mail(), STRICT, "requester", ACT, id="strict is for agents"),
         pytest.param(mail(in_reply_to=(OURS,)), PINNED, "requester", WIDEN, id="pinned: a token"),
         pytest.param(
-            mail(**stamped(domain="customer.test")), PINNED, "requester", WIDEN, id="a stamp"
+            mail(date=NOW, **stamped(domain="customer.test")),
+            PINNED,
+            "requester",
+            WIDEN,
+            id="a stamp",
         ),
         pytest.param(
             mail(**stamped("dmarc=fail", "customer.test")), PINNED, "requester", HOLD, id="failed"

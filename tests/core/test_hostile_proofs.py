@@ -1,0 +1,146 @@
+"""Proofs that are somebody else's, or of another mail: none of them is worth what it looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mailgate.core import token
+from mailgate.core.decision import Facts, Flood, Notice, Notify, Outcome, Prove
+from mailgate.core.mail import ParsedMail
+from mailgate.core.people import Power, Role, Standing
+from mailgate.core.policy import Policy
+from tests.core.decisions import copied, decided, standings
+from tests.core.samples import (
+    ANA,
+    DAY,
+    FIRST,
+    KEY,
+    NOW,
+    OURS,
+    PINNED,
+    POLICY,
+    TO_ANA,
+    facts,
+    headers,
+    mail,
+    our_id,
+    reply_to,
+    sealed,
+    stamped,
+    ticket,
+)
+
+THIEF = "thief@evil.test"
+THIEFS_ID = our_id(THIEF, role=Role.CC)
+CARLS_ID = our_id("carl@customer.test", role=Role.CC)
+GOOD = stamped(domain="customer.test")
+FORGED = stamped("dmarc=fail", "customer.test")
+TO_ANA_AT = reply_to(ANA.address, role=Role.AGENT)
+
+
+def on_seven(given: ParsedMail, known: Facts, policy: Policy = PINNED) -> Standing:
+    return standings(given, known, policy)[7]
+
+
+def test_the_token_of_somebody_taken_off_does_not_speak_for_who_is_left_T7() -> None:
+    known = facts(ticket(removed=(THIEF,)))
+    given = mail(in_reply_to=(THIEFS_ID,), cc=("new@evil.test",), **FORGED)
+    assert on_seven(given, known).power is Power.HOLD
+    assert decided(given, known, PINNED).outcome is Outcome.HELD
+    # Where nothing is pinned it counts as if it had come without: it widens nothing.
+    assert on_seven(given, known, POLICY).power is Power.ACT
+
+
+def test_the_token_of_a_merged_tickets_requester_does_not_speak_for_the_survivors_T7() -> None:
+    elsewhere = our_id(THIEF, 8)
+    known = facts(ticket(removed=(THIEF,)), merged={8: 7})
+    assert on_seven(mail(in_reply_to=(elsewhere,), **FORGED), known).power is Power.HOLD
+
+
+def test_a_forged_address_is_not_saved_by_the_token_of_another_participant() -> None:
+    assert on_seven(mail(in_reply_to=(CARLS_ID,), **FORGED), facts()).power is Power.HOLD
+    # Their own is believed: lists and forwarders spoil stamps.
+    assert on_seven(mail(in_reply_to=(OURS,), **FORGED), facts()).power is Power.WIDEN
+
+
+@pytest.mark.parametrize(
+    ("given", "proven"),
+    [
+        pytest.param(mail(in_reply_to=(OURS,)), True, id="their own token"),
+        pytest.param(mail(in_reply_to=(CARLS_ID,)), False, id="the token of somebody else on it"),
+        pytest.param(mail(in_reply_to=(CARLS_ID,), date=NOW, **GOOD), True, id="that and a stamp"),
+    ],
+)
+def test_nobody_is_proven_for_ever_by_the_token_of_another(given: ParsedMail, proven: bool) -> None:
+    effects = decided(given, facts(), PINNED).effects
+    assert [e.proven for e in effects if isinstance(e, Prove)] == ([True] if proven else [])
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        pytest.param({"date": NOW - 6 * DAY}, id="an old mail"),
+        pytest.param({}, id="a mail without a date"),
+    ],
+)
+def test_an_old_signed_mail_with_a_new_cc_brings_nobody_onto_the_ticket_C9(
+    when: dict[str, Any],
+) -> None:
+    given = mail(in_reply_to=(FIRST,), cc=(THIEF,), **GOOD, **when)
+    assert on_seven(given, facts()).power is Power.ACT
+    assert copied(decided(given, facts(), PINNED)) == []
+
+
+@pytest.mark.parametrize(
+    "put_on",
+    [
+        pytest.param({"to": ("friend@else.test",), "in_reply_to": (TO_ANA,)}, id="In-Reply-To"),
+        pytest.param({"to": ("friend@else.test",), "references": (TO_ANA,)}, id="References"),
+        pytest.param(
+            {"to": (TO_ANA_AT, "friend@else.test"), "twice": ("to", TO_ANA_AT)}, id="a second To"
+        ),
+    ],
+)
+def test_a_header_put_on_an_agents_signed_mail_is_no_proof_C9(put_on: dict[str, Any]) -> None:
+    name, value = put_on.pop("twice", ("", ""))
+    stamp = stamped()
+    if name:
+        stamp = {**stamp, "headers": {**headers(), name: (value, "friend@else.test")}}
+    given = mail(ANA.address, date=NOW, **stamp, **put_on)
+    found = on_seven(given, facts())
+    assert (found.power, found.owner) == (Power.HOLD, ANA.address)
+
+
+def test_whoever_a_forger_names_in_cc_does_not_get_the_answer() -> None:
+    forged = decided(mail(cc=(THIEF,), **FORGED), policy=PINNED)
+    assert copied(forged) == []
+    (notice,) = [
+        e for e in forged.effects if isinstance(e, Notify) and e.notice is Notice.AGENT_NEW
+    ]
+    assert "forged" in notice.note
+    assert copied(decided(mail(cc=(THIEF,), **GOOD), policy=PINNED)) == [THIEF]
+
+
+def test_a_stranger_in_an_archive_brings_nobody_onto_the_ticket() -> None:
+    given = mail("mallory@evil.test", in_reply_to=(FIRST,), cc=(THIEF,))
+    assert copied(decided(given, facts(), live=False)) == []
+    people = mail("carl@customer.test", in_reply_to=(FIRST,), cc=("dora@customer.test",))
+    assert copied(decided(people, facts(), live=False)) == ["dora@customer.test"]
+
+
+def test_a_flood_in_a_providers_name_does_not_hide_people_whom_we_know_L9() -> None:
+    flood = Flood(of_sender=1, of_domain=10_000, domain_ticket=7)
+    proven = mail(**GOOD)
+    assert decided(proven, facts(flood=flood, sender_proven=True), PINNED).target != 7
+    for given, known in ((proven, False), (mail(), True)):
+        assert decided(given, facts(flood=flood, sender_proven=known), PINNED).target == 7
+
+
+@pytest.mark.parametrize("plus", ["+", "%2B", "%2b", "=2B", "+2B"])
+def test_a_token_is_blotted_out_however_its_plus_is_written_C8(plus: str) -> None:
+    secret = sealed("rita@customer.test", purpose=token.Purpose.REPLY)
+    text = f"see mailto:support{plus}{secret}@help.test."
+    assert secret not in token.scrubbed(text, (KEY,))
+    assert secret not in token.hidden(text)
