@@ -208,7 +208,7 @@ def pasted(copy: Sent) -> str:
     body = copy.mail.get_body(("plain",))
     assert body is not None
     words = [line for line in body.get_content().splitlines() if "##-" not in line]
-    return "\n".join(["See below", *(f"* {h}" for h in shown_head(copy)), *words])
+    return "\n".join([f"It is {copy.reply_to} and {copy.message_id} again!", *words])
 
 
 def linked(copy: Sent) -> str:
