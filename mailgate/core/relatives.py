@@ -10,10 +10,14 @@ change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mailgate.core.decision import Facts
 from mailgate.core.mail import ParsedMail
+
+# The id that joins a ticket's mails in a client's view: anybody can count up to it.
+_ROOT = re.compile(r"<mg\.\d+@")
 
 
 def relatives(mail: ParsedMail, facts: Facts) -> tuple[int, ...]:
@@ -39,6 +43,8 @@ def _named(mail: ParsedMail, facts: Facts) -> Iterator[tuple[int, ...]]:
     """For each id, nearest first and the mail's own last: its tickets as the facts have them."""
     own = (mail.message_id,) if mail.has_message_id else ()
     for message_id in (*mail.ancestors(), *own):
+        if _ROOT.match(message_id):
+            continue
         yield _living(facts.seen.get(message_id, ()), facts)
 
 

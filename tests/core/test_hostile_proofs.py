@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailgate.core import token
-from mailgate.core.decision import Facts, Flood, Notice, Notify, Outcome, Prove
+from mailgate.core.decision import Facts, Flood, Merge, Notice, Notify, Outcome, Prove
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Power, Role, Standing
 from mailgate.core.policy import Policy
@@ -128,6 +128,15 @@ def test_a_stranger_in_an_archive_brings_nobody_onto_the_ticket() -> None:
     assert copied(decided(given, facts(), live=False)) == []
     people = mail("carl@customer.test", in_reply_to=(FIRST,), cc=("dora@customer.test",))
     assert copied(decided(people, facts(), live=False)) == ["dora@customer.test"]
+
+
+def test_guessed_ids_in_an_archive_join_no_tickets_that_are_alive_T1() -> None:
+    root, other = "<mg.7@help.test>", "<mg.8@help.test>"
+    known = facts(ticket(), ticket(8), seen={root: (7,), other: (8,)})
+    given = mail("mallory@evil.test", references=(root, other))
+    found = decided(given, known, live=False)
+    assert found.outcome is Outcome.TICKET
+    assert not [e for e in found.effects if isinstance(e, Merge)]
 
 
 def test_a_flood_in_a_providers_name_does_not_hide_people_whom_we_know_L9() -> None:
