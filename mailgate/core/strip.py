@@ -64,6 +64,8 @@ class _Sheet:
     signed: Sequence[str]  # the same for signatures
     kinds: list[str]
     end: int  # of what is visible
+    heads: Sequence[Heading]
+    fences: Sequence[int]  # lines that are quoted, or a heading of a quote
     cuts: list[Cut] = field(default_factory=list)
 
     def take(self, start: int, part: str, what: str) -> None:
@@ -112,19 +114,29 @@ def _all_kept(sheet: _Sheet) -> tuple[Cut, ...]:
 def _sheet(seen: list[str], html: str) -> _Sheet:
     marked = read(html) if html else None
     known = align(seen, marked) if marked else None
-    by_html = [why if mark is Mark.QUOTE else "" for mark, why in known or ()] or [""] * len(seen)
-    signed = [why if mark is Mark.SIGNATURE else "" for mark, why in known or ()]
+    by_html = [f"marked by {why}" if mark is Mark.QUOTE else "" for mark, why in known or ()] or [
+        ""
+    ] * len(seen)
+    signed = [f"marked by {why}" if mark is Mark.SIGNATURE else "" for mark, why in known or ()]
     quoted = [
         bool(line.strip()) and (_is_quote(line) or bool(why))
         for line, why in zip(seen, by_html, strict=True)
     ]
+    page = Page(lines=seen, quoted=quoted)
+    heads = list(headings(page, len(seen)))
     return _Sheet(
-        page=Page(lines=seen, quoted=quoted),
+        page=page,
         by_html=by_html,
         signed=signed or [""] * len(seen),
         kinds=["v"] * len(seen),
         end=len(seen),
+        heads=heads,
+        fences=[*_covered(heads), *(i for i, marked in enumerate(quoted) if marked)],
     )
+
+
+def _covered(heads: Sequence[Heading]) -> set[int]:
+    return {i for h in heads for i in range(h.at, h.at + h.count)}
 
 
 def _is_quote(line: str) -> bool:
@@ -139,9 +151,10 @@ def _is_marker(line: str) -> bool:
 
 
 def _peel(sheet: _Sheet) -> None:
-    """Take signatures and disclaimers off the end."""
+    """Take signatures and disclaimers off the end; none reaches over a quote or a heading."""
+    first = max((i + 1 for i in sheet.fences if i < sheet.end), default=0)
     for _ in range(_PEELED):
-        found = tail(sheet.page.lines, sheet.end, sheet.signed)
+        found = tail(sheet.page.lines, first, sheet.end, sheet.signed)
         if found is None:
             return
         sheet.take(found.at, found.part, found.what)
@@ -192,14 +205,15 @@ def _quote(sheet: _Sheet) -> tuple[int, str]:
     """Where the quote that fills the end begins, or `sheet.end`, and how it is known."""
     page, end = sheet.page, sheet.end
     run = _run(page, end)
-    found = [(run, sheet.by_html[run] or "lines marked with '>'")] if run < end else []
+    found: list[tuple[int, str]] = []
+    if opened := _opening(sheet, run):
+        html = sheet.by_html[opened.at]
+        found.append((opened.at, f"{html}, {opened.what}" if html else opened.what))
+    if run < end:
+        found.append((run, sheet.by_html[run] or "lines marked with '>'"))
     marker = next((i for i in range(end) if _is_marker(page.lines[i])), end)
     if marker < end:
         found.append((_heading(page.lines, marker), "our marker line"))
-    opened = _opening(page, end, run)
-    if opened:
-        html = sheet.by_html[opened.at]
-        found.append((opened.at, f"{html}, {opened.what}" if html else opened.what))
     return min(found, key=lambda one: one[0], default=(end, ""))
 
 
@@ -211,10 +225,11 @@ def _run(page: Page, end: int) -> int:
     return next((i for i in range(at, end) if page.quoted[i]), end)
 
 
-def _opening(page: Page, end: int, run: int) -> Heading | None:
+def _opening(sheet: _Sheet, run: int) -> Heading | None:
     """The first heading with nothing but a quote below it."""
-    found = list(headings(page, end))
-    covered = {i for h in found for i in range(h.at, h.at + h.count)}
+    page, end = sheet.page, sheet.end
+    found = [h for h in sheet.heads if h.at < end]
+    covered = _covered(found)
     words = (i for i in range(run) if page.lines[i].strip() and not page.quoted[i])
     last_words = max((i for i in words if i not in covered), default=-1)
     first_quote = [end] * (end + 1)

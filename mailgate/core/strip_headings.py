@@ -68,7 +68,8 @@ def heading(page: Page, at: int, end: int) -> Heading | None:
         return Heading(at=at, count=1, what=f"header block ({language})", copied=True)
     if found := attribution(page, at, end):
         count, language = found
-        return Heading(at=at, count=count, what=f"attribution line ({language})")
+        known = "" if language == "?" else f" ({language})"
+        return Heading(at=at, count=count, what=f"attribution line{known}")
     return None
 
 
@@ -196,16 +197,16 @@ def _leads(line: str) -> bool:
 def _said(line: str, *, marked: bool, wrapped: bool) -> str:
     """The language of a whole attribution, "?" for one we do not know, "" when it is none."""
     language = _verb(line.lower())
+    if not (marked or language):
+        return ""
     address = _ADDRESS.search(f" {line}") is not None
-    time = _TIME.search(line) is not None
-    date = _DATE.search(line) is not None
     begins = _leads(line) or line.lstrip(' "*_')[:1].isdigit() or address
     if marked and language:
         return language if begins or not wrapped else ""
+    time, date = _TIME.search(line) is not None, _DATE.search(line) is not None
     if marked:
         return "?" if address and (time or date) else ""
-    dated = (date and time) or (begins and time) or (begins and address)
-    return language if dated else ""
+    return language if (date and time) or (begins and (time or address)) else ""
 
 
 def _verb(line: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 MAX_HTML = 600_000  # characters looked at
-_MAX_TAGS = 60_000
+_MAX_TAGS = 40_000
 MAX_WORDS = 60_000
 _MAX_DEPTH = 400  # open elements remembered
 _MAX_ATTRIBUTES = 2000  # characters of one tag
@@ -50,39 +51,39 @@ class Marked:
 
 # (attribute, how it is found in the value, mark, name of the client)
 _HOLDERS = (
-    ("class", "gmail_quote", "Gmail quote"),
-    ("class", "protonmail_quote", "Proton Mail quote"),
-    ("name", "messagereplysection", "Spark quote"),
-    ("class", "zmail_extra", "Zoho quote"),
+    ("class", "gmail_quote", "Gmail"),
+    ("class", "protonmail_quote", "Proton Mail"),
+    ("name", "messagereplysection", "Spark"),
+    ("class", "zmail_extra", "Zoho"),
 )
 _QUOTES = (
-    ("class", "yahoo_quoted", "Yahoo quote"),
-    ("id", "yahoo_quoted", "Yahoo quote"),
-    ("id", "olk_src_body_section", "Outlook for Mac quote"),
-    ("id", "mail-editor-reference-message-container", "Outlook quote"),
-    ("class", "moz-cite-prefix", "Thunderbird attribution"),
-    ("class", "moz-forward-container", "Thunderbird forward"),
-    ("class", "gmail_attr", "Gmail attribution"),
-    ("id", "reply-intro", "Roundcube attribution"),
-    ("data-marker", "__quoted_text__", "Zimbra quote"),
-    ("data-marker", "__headers__", "Zimbra header block"),
-    ("class", "tutanota_quote", "Tuta quote"),
-    ("id", "blockquote_zmail", "Zoho quote"),
-    ("class", "freshdesk_quote", "Freshdesk quote"),
-    ("class", "gmx_quote", "GMX quote"),
+    ("class", "yahoo_quoted", "Yahoo"),
+    ("id", "yahoo_quoted", "Yahoo"),
+    ("id", "olk_src_body_section", "Outlook for Mac"),
+    ("id", "mail-editor-reference-message-container", "Outlook"),
+    ("class", "moz-cite-prefix", "Thunderbird"),
+    ("class", "moz-forward-container", "Thunderbird"),
+    ("class", "gmail_attr", "Gmail"),
+    ("id", "reply-intro", "Roundcube"),
+    ("data-marker", "__quoted_text__", "Zimbra"),
+    ("data-marker", "__headers__", "Zimbra"),
+    ("class", "tutanota_quote", "Tuta"),
+    ("id", "blockquote_zmail", "Zoho"),
+    ("class", "freshdesk_quote", "Freshdesk"),
+    ("class", "gmx_quote", "GMX"),
 )
 _SIGNATURES = (
-    ("class", "gmail_signature", "Gmail signature"),
-    ("class", "moz-signature", "Thunderbird signature"),
-    ("id", "applemailsignature", "Apple Mail signature"),
-    ("id", "ms-outlook-mobile-signature", "Outlook mobile signature"),
-    ("class", "protonmail_signature_block", "Proton Mail signature"),
-    ("id", "composer_signature", "Samsung signature"),
-    ("id", "_rc_sig", "Roundcube signature"),
-    ("class", "k9mail-signature", "K-9 signature"),
-    ("name", "messagesignaturesection", "Spark signature"),
-    ("data-marker", "__sig_pre__", "Zimbra signature"),
-    ("data-marker", "__sig_post__", "Zimbra signature"),
+    ("class", "gmail_signature", "Gmail"),
+    ("class", "moz-signature", "Thunderbird"),
+    ("id", "applemailsignature", "Apple Mail"),
+    ("id", "ms-outlook-mobile-signature", "Outlook mobile"),
+    ("class", "protonmail_signature_block", "Proton Mail"),
+    ("id", "composer_signature", "Samsung"),
+    ("id", "_rc_sig", "Roundcube"),
+    ("class", "k9mail-signature", "K-9"),
+    ("name", "messagesignaturesection", "Spark"),
+    ("data-marker", "__sig_pre__", "Zimbra"),
+    ("data-marker", "__sig_post__", "Zimbra"),
 )
 
 
@@ -101,6 +102,7 @@ class _Reading:
 
     stack: list[_Element] = field(default_factory=list)
     marked: list[_Element] = field(default_factory=list)  # of the stack, those with a mark
+    open: Counter[str] = field(default_factory=Counter)  # of the stack, how many of each name
     rest: str = ""  # from here on all is quoted, by this
     words: list[str] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
@@ -141,24 +143,29 @@ def _pieces(small: str) -> Iterator[tuple[str, str, int]]:
     """(tag without its brackets, the text behind it, where that begins), each once."""
     at = small.find("<")
     yield "", small[: at if at >= 0 else len(small)], 0
-    comments = True  # looked for no more once there is no end of one
+    endless: set[str] = set()  # what has no end is not looked for again
     while 0 <= at < len(small):
-        if comments and small.startswith("<!--", at):
-            end = small.find("-->", at)
-            comments = end >= 0
-            end = end + 2 if comments else small.find(">", at)
-        else:
-            end = small.find(">", at)
+        comment = small.startswith("<!--", at)
+        end = _find(small, "-->", at, endless) + 2 if comment else -1
+        end = end if end > 1 else small.find(">", at)
         if end < 0:
             return
         tag = small[at + 1 : min(end, at + _MAX_ATTRIBUTES)]
-        if (skipped := _hidden(tag)) and (closing := small.find(f"</{skipped}", end)) >= 0:
-            end = closing - 1
-            tag = ""
+        closing = _find(small, f"</{skipped}", end, endless) if (skipped := _hidden(tag)) else -1
+        if closing >= 0:
+            end, tag = closing - 1, ""
         following = small.find("<", end + 1)
         until = following if following >= 0 else len(small)
         yield tag, small[end + 1 : until], end + 1
         at = following
+
+
+def _find(small: str, what: str, at: int, endless: set[str]) -> int:
+    """Where `what` comes next, -1 for nowhere."""
+    found = -1 if what in endless else small.find(what, at)
+    if found < 0:
+        endless.add(what)
+    return found
 
 
 def _hidden(tag: str) -> str:
@@ -183,16 +190,18 @@ def _open_or_close(reading: _Reading, tag: str, small: str, at: int) -> None:
     if name in _VOID or tag.endswith("/") or len(reading.stack) >= _MAX_DEPTH:
         return
     reading.stack.append(element)
+    reading.open[name] += 1
     if element.mark:
         reading.marked.append(element)
 
 
 def _close(reading: _Reading, name: str) -> None:
     """Close the nearest element of this name, and those left open in it."""
-    stack = reading.stack
-    at = next((i for i in range(len(stack) - 1, -1, -1) if stack[i].name == name), -1)
-    if at < 0:
+    if not reading.open[name]:
         return
+    stack = reading.stack
+    at = next(i for i in range(len(stack) - 1, -1, -1) if stack[i].name == name)
+    reading.open.subtract(e.name for e in stack[at:])
     gone = [e for e in stack[at:] if e.mark]
     del stack[at:]
     if gone:
@@ -221,10 +230,11 @@ def _meaning(name: str, given: dict[str, str], small: str, at: int) -> tuple[Mar
         for key, value, why in table:
             if value in given.get(key, ""):
                 return mark, why
-    if given.get("id") == "signature":
-        return Mark.SIGNATURE, "Outlook on the web signature"
+    named = (given.get("id", ""), *given.get("class", "").split())
+    if any(one.endswith("signature") for one in named):
+        return Mark.SIGNATURE, "an element of that name"
     if name == "div" and given.get("name") == "quote":
-        return Mark.HOLDER, "GMX or web.de quote"
+        return Mark.HOLDER, "GMX or web.de"
     return _outlook(given, small, at)
 
 
@@ -232,31 +242,31 @@ def _cited(given: dict[str, str]) -> tuple[Mark | None, str]:
     """A blockquote is a quote where its client says so, or draws a line at its side."""
     kind = given.get("class", "")
     for value, why in (
-        ("gmail_quote", "Gmail quote"),
-        ("protonmail_quote", "Proton Mail quote"),
-        ("tutanota_quote", "Tuta quote"),
-        ("clean_bq", "Airmail quote"),
-        ("front-blockquote", "Front quote"),
+        ("gmail_quote", "Gmail"),
+        ("protonmail_quote", "Proton Mail"),
+        ("tutanota_quote", "Tuta"),
+        ("clean_bq", "Airmail"),
+        ("front-blockquote", "Front"),
     ):
         if value in kind:
             return Mark.QUOTE, why
     if given.get("type") == "cite" or given.get("cite"):
-        return Mark.QUOTE, "quote of Apple Mail, Thunderbird and others (type=cite)"
+        return Mark.QUOTE, "type=cite (Apple Mail, Thunderbird, others)"
     if _SIDE.search(given.get("style", "")):
-        return Mark.QUOTE, "blockquote with a line at its side"
+        return Mark.QUOTE, "a line at its side"
     return None, ""
 
 
 def _outlook(given: dict[str, str], small: str, at: int) -> tuple[Mark | None, str]:
     """Outlook, Zimbra and Windows Mail say where a quote begins, not where it ends."""
     if given.get("id") in ("divrplyfwdmsg", "stopspelling"):
-        return Mark.REST, "Outlook on the web header block"
+        return Mark.REST, "Outlook on the web"
     if given.get("id") == "appendonsend" and "divrplyfwdmsg" in small[at : at + _LABELS_NEAR]:
-        return Mark.REST, "Outlook on the web header block"
+        return Mark.REST, "Outlook on the web"
     if given.get("id") == "zwchr":
-        return Mark.REST, "Zimbra divider"
+        return Mark.REST, "Zimbra"
     if _BORDER.search(given.get("style", "")) and _labels(small[at : at + _LABELS_NEAR]):
-        return Mark.REST, "Outlook header block"
+        return Mark.REST, "Outlook"
     return None, ""
 
 

@@ -25,20 +25,20 @@ class Tail:
     what: str
 
 
-def tail(lines: Sequence[str], end: int, known: Sequence[str]) -> Tail | None:
-    """What to take off the end of `lines[:end]`; None when its last line belongs to the words.
+def tail(lines: Sequence[str], first: int, end: int, known: Sequence[str]) -> Tail | None:
+    """What to take off the end of `lines[first:end]`; None when its last line belongs to the words.
 
     `known` says for each line by which element of the HTML it is a signature, "" for none.
     """
     last = end
-    while last and not lines[last - 1].strip():
+    while last > first and not lines[last - 1].strip():
         last -= 1
-    if not last:
+    if last == first:
         return None
     return (
-        _delimited(lines, last)
-        or _by_html(lines, last, known)
-        or _legal(lines, last)
+        _delimited(lines, first, last)
+        or _by_html(lines, first, last, known)
+        or _legal(lines, first, last)
         or _one_line(lines, last)
     )
 
@@ -55,15 +55,9 @@ def banner(lines: Sequence[str], end: int) -> tuple[int, str]:
     return (at, language) if language else (0, "")
 
 
-def _is_quote(line: str) -> bool:
-    return line.lstrip(" \t")[:1] == ">"
-
-
-def _delimited(lines: Sequence[str], last: int) -> Tail | None:
-    for at in range(last - 1, max(-1, last - 1 - _MAX_SIGNATURE), -1):
+def _delimited(lines: Sequence[str], first: int, last: int) -> Tail | None:
+    for at in range(last - 1, max(first - 1, last - 1 - _MAX_SIGNATURE), -1):
         line = lines[at].rstrip()
-        if _is_quote(line):
-            return None
         if line in ("--", "—") or line == "\\--":
             return Tail(at=at, part="signature", what=repr(f"{line} "))
         footer = len(line) >= 30 and not line.strip("_") and at + 1 < last
@@ -72,9 +66,9 @@ def _delimited(lines: Sequence[str], last: int) -> Tail | None:
     return None
 
 
-def _by_html(lines: Sequence[str], last: int, known: Sequence[str]) -> Tail | None:
+def _by_html(lines: Sequence[str], first: int, last: int, known: Sequence[str]) -> Tail | None:
     at = last
-    while at and (known[at - 1] or not lines[at - 1].strip()):
+    while at > first and (known[at - 1] or not lines[at - 1].strip()):
         at -= 1
     while at < last and not lines[at].strip():
         at += 1
@@ -122,22 +116,22 @@ def _has_verb(text: str, verbs: Sequence[str]) -> bool:
 # --- disclaimers -------------------------------------------------------------------------
 
 
-def _legal(lines: Sequence[str], last: int) -> Tail | None:
+def _legal(lines: Sequence[str], first: int, last: int) -> Tail | None:
     """Disclaimers fill the last paragraphs, or one with a title does to the end."""
     found: Tail | None = None
     end = last
-    while end and last - end < _MAX_DISCLAIMER:
+    while end > first and last - end < _MAX_DISCLAIMER:
         at = end
-        while at and lines[at - 1].strip() and end - at < _MAX_DISCLAIMER:
+        while at > first and lines[at - 1].strip() and end - at < _MAX_DISCLAIMER:
             at -= 1
-        if language := _language(lines, at, end):
+        if language := strip_legal.disclaimer(" ".join(lines[at:end])):
             found = Tail(at=at, part="disclaimer", what=f"its phrases ({language})")
         elif not is_drawn(lines[at:end]):
             break
         end = at
-        while end and not lines[end - 1].strip():
+        while end > first and not lines[end - 1].strip():
             end -= 1
-    return _titled(lines, last) or found
+    return _titled(lines, first, last) or found
 
 
 def is_drawn(lines: Sequence[str]) -> bool:
@@ -145,20 +139,11 @@ def is_drawn(lines: Sequence[str]) -> bool:
     return not any(c.isalnum() for line in lines for c in line)
 
 
-def _language(lines: Sequence[str], at: int, end: int) -> str:
-    if any(map(_is_quote, lines[at:end])):
-        return ""
-    return strip_legal.disclaimer(" ".join(lines[at:end]))
-
-
-def _titled(lines: Sequence[str], last: int) -> Tail | None:
-    """A line that says "Disclaimer", with one below it somewhere that reads like one."""
-    for at in range(last - 1, max(-1, last - 1 - _MAX_DISCLAIMER), -1):
-        if _is_quote(lines[at]):
-            return None
+def _titled(lines: Sequence[str], first: int, last: int) -> Tail | None:
+    """The last line that says "Disclaimer", when what is below it reads like one."""
+    for at in range(last - 1, max(first - 1, last - 1 - _MAX_DISCLAIMER), -1):
         if language := strip_legal.title(lines[at]) if len(lines[at]) < 60 else "":
-            reads_so = strip_legal.disclaimer(" ".join(lines[at + 1 : last]))
-            return (
-                Tail(at=at, part="disclaimer", what=f"its title ({language})") if reads_so else None
-            )
+            if not strip_legal.disclaimer(" ".join(lines[at + 1 : last])):
+                return None
+            return Tail(at=at, part="disclaimer", what=f"its title ({language})")
     return None

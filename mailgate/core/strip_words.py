@@ -179,11 +179,12 @@ DIVIDERS: Mapping[str, str] = {
         "en": "original message|forwarded message|original|reply message|original email"
         "|forwarded mail|forwarded by",
         "es": "mensaje original|mensaje reenviado|correo original",
-        "fr": "message d'origine|message original|message transféré|message initial",
+        "fr": "message d'origine|message original|message transféré|mail original"
+        "|courriel original",
         "de": "original-nachricht|originalnachricht|ursprüngliche nachricht"
         "|weitergeleitete nachricht|original nachricht|ursprüngliche mail|originalmail",
         "it": "messaggio originale|messaggio inoltrato|messaggio originario",
-        "pt": "mensagem original|mensagem encaminhada|mensagem reencaminhada",
+        "pt": "mensagem original|e-mail original|mensagem encaminhada|mensagem reencaminhada",
         "nl": "oorspronkelijk bericht|origineel bericht|doorgestuurd bericht",
         "sv": "ursprungligt meddelande|originalmeddelande|vidarebefordrat meddelande",
         "da": "oprindelig meddelelse|original meddelelse|videresendt meddelelse|oprindelig besked",
