@@ -20,7 +20,7 @@ from mailgate.core.decision import (
     Step,
 )
 from mailgate.core.people import Stamp
-from mailgate.core.proofs import Claim
+from mailgate.core.proofs import IN_REFERENCES, Claim
 from mailgate.core.telling import told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import TicketView
@@ -76,7 +76,8 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     It releases the one mail it was made for, once, when it comes from the person it was made for.
     Whatever else it says is not looked at.
     """
-    claim = next((c for c in given if c.sealed.token.purpose is Purpose.RELEASE), None)
+    # Further up in the thread it only tells what was talked of before.
+    claim = next((c for c in given if _answers_challenge(c)), None)
     if claim is None:
         return None, []
     held = case.facts.held
@@ -96,6 +97,10 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
         trace=(*case.trace, Step(step="release", verdict=late or "released", reason=reason)),
     )
     return decision, []
+
+
+def _answers_challenge(claim: Claim) -> bool:
+    return claim.sealed.token.purpose is Purpose.RELEASE and claim.where != IN_REFERENCES
 
 
 def _not_theirs(case: Case, claim: Claim, held: HeldMail | None) -> str:

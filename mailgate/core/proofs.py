@@ -17,6 +17,7 @@ from mailgate.core.policy import Policy
 from mailgate.core.token import Purpose, Sealed
 
 _MAX = 60  # addresses, and ids, looked at; more of them are a guessing game
+IN_REFERENCES = "our Message-ID in References"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +115,4 @@ def _ids(mail: ParsedMail) -> Iterator[tuple[str, str]]:
     for message_id in mail.in_reply_to[:_MAX]:
         yield message_id, "our Message-ID in In-Reply-To"
     for message_id in tuple(reversed(mail.references))[:_MAX]:
-        yield message_id, "our Message-ID in References"
+        yield message_id, IN_REFERENCES

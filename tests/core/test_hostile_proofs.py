@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mailgate.core import token
-from mailgate.core.decision import Facts, Flood, Merge, Notice, Notify, Outcome, Prove
+from mailgate.core.decision import Facts, Flood, HeldMail, Merge, Notice, Notify, Outcome, Prove
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Power, Role, Standing
 from mailgate.core.policy import Policy
@@ -37,6 +37,17 @@ THIEFS_ID = our_id(THIEF, role=Role.CC)
 CARLS_ID = our_id("carl@customer.test", role=Role.CC)
 GOOD = stamped(domain="customer.test")
 FORGED = stamped("dmarc=fail", "customer.test")
+HELD: dict[str, Any] = {
+    "id": 5,
+    "ticket": 7,
+    "message": 1,
+    "inbox": 1,
+    "author": ANA.address,
+    "owner": ANA.address,
+    "why": "x",
+    "created": NOW,
+    "expires": NOW + DAY,
+}
 TO_ANA_AT = reply_to(ANA.address, role=Role.AGENT)
 
 
@@ -128,6 +139,23 @@ def test_a_stranger_in_an_archive_brings_nobody_onto_the_ticket() -> None:
     assert copied(decided(given, facts(), live=False)) == []
     people = mail("carl@customer.test", in_reply_to=(FIRST,), cc=("dora@customer.test",))
     assert copied(decided(people, facts(), live=False)) == ["dora@customer.test"]
+
+
+def test_an_answer_further_down_a_challenges_thread_is_not_lost_as_a_release() -> None:
+    made = token.Token(
+        purpose=token.Purpose.RELEASE,
+        role=Role.AGENT,
+        key=KEY.id,
+        last_day=NOW.date(),
+        number=5,
+        holder=token.holder_of(ANA.address),
+        nonce=b"nonce.",
+    )
+    challenge = token.message_id(token.seal(made, KEY), POLICY.domain)
+    known = facts(held=HeldMail(**HELD, state="released"))
+    later = mail(ANA.address, in_reply_to=(TO_ANA,), references=(challenge, TO_ANA))
+    assert decided(later, known).outcome is Outcome.REPLY
+    assert decided(mail(ANA.address, in_reply_to=(challenge,)), known).outcome is Outcome.COMMAND
 
 
 def test_guessed_ids_in_an_archive_join_no_tickets_that_are_alive_T1() -> None:
