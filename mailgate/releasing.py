@@ -22,9 +22,8 @@ from mailgate.core.mail import ParsedMail
 from mailgate.desk import Cause, Desk
 from mailgate.parsing import Parsers, passed_on
 from mailgate.wire import Part
-from store.blobs import BlobMissing
 from store.database import Database, Tx, Unavailable
-from store.held import APPROVED
+from store.held import APPROVED, RELEASED
 from store.inbox import Settled
 from store.ticket_rows import Event
 
@@ -41,14 +40,18 @@ def approve(database: Database, held_id: int, by: str, now: datetime) -> bool:
 def release(
     database: Database, desk: Desk, parsers: Parsers, held_id: int, by: str, now: datetime
 ) -> bool:
-    """Approve a held mail and let it take effect now; False when it does not wait any more.
+    """Approve a held mail and let it take effect now.
+
+    False when it does not wait any more, or could not take effect (the journal says why).
 
     Raises Unavailable.
     """
     if not approve(database, held_id, by, now):
         return False
     Releaser(database=database, desk=desk, parsers=parsers, clock=lambda: now).run()
-    return True
+    with database.reading() as tx:
+        held = tx.held.get(held_id)
+    return held is not None and held.state == RELEASED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +74,7 @@ class Releaser:
             return self._carry_out(held)
         except Unavailable:
             raise
-        except (BlobMissing, OSError, CancelledError) as error:
+        except (OSError, CancelledError) as error:  # the disk, or the pool that was closed
             journal.trouble(what="release", error=error, held=held.id, inbox=held.inbox)
         except Exception as error:
             # One mail that cannot take effect must neither end the worker nor be tried for ever.
