@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
 from mailgate import journal
 from mailgate.core import token
@@ -21,7 +22,9 @@ from mailgate.core.policy import Policy
 from mailgate.core.prefixes import bare_subject, is_answer
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
+from mailgate.enclosing import renamed
 from mailgate.render import Markup, Rendered, Renderer
+from mailgate.surroundings import Surroundings, discreet, trail
 from mailgate.wire import (
     NAME_MAX,
     Part,
@@ -79,6 +82,7 @@ class NoticeContext:
     valid_hours: int = 0  # how long that address works
     bounced: str = ""  # the address that a mail did not reach
     diagnostic: str = ""  # what the server there said
+    around: Surroundings = field(default_factory=Surroundings)
 
     def head(self, address: str, domain: str) -> OwnHead:
         """A recipient's own head; without tokens where none was made (an alert)."""
@@ -93,6 +97,8 @@ class NoticeContext:
 def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Policy) -> Outgoing:
     """The final mail. Raises render.TemplateFailure when not even English can be rendered."""
     number = ctx.ticket.number
+    parts, page = renamed(ctx.attachments, ctx.html, ctx.token, policy.domain)
+    ctx = replace(ctx, attachments=parts, html=page)
     wanted = ctx.language or ctx.ticket.language
     language = wanted if wanted in renderer.languages() else policy.language
     words = renderer.notice(language, notice.value, variables(notice, ctx, policy))
@@ -149,8 +155,8 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         "status": status,
         "old_status": ctx.old if notice in (Notice.STATUS, Notice.CLOSURE) else "",
         "requester": ticket.requester,
-        "assignee": _person(assignee, policy),
-        "author": _author_name(ctx, policy),
+        "assignee": _person(assignee, policy, whole=notice in TO_AGENTS),
+        "author": _author_name(notice, ctx, policy),
         "author_address": _author_address(notice, ctx, policy),
         "note": ctx.note if notice in TO_AGENTS else "",
     }
@@ -159,32 +165,47 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
     if not (ctx.proven or notice in _WITH_MESSAGE):
         lines |= dict.fromkeys(("subject", "requester", "author", "author_address"), "")
     shown = notice in _WITH_MESSAGE
+    said = partial(_said, notice, ctx, policy)
+    quoted = ctx.around.quoted if notice is Notice.ANSWER else None
     return {
+        **trail(quoted and replace(quoted, text=said(quoted.text)), policy),
         **{name: header_text(token.scrubbed(value, ctx.keys)) for name, value in lines.items()},
-        **_own_words(notice, ctx),
+        **_own_words(notice, ctx, policy),
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),
-        "message": _cut(_clean(ctx)) if shown else "",
-        "message_html": Markup(body_text(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
+        "message": _cut(said(ctx.message).strip()) if shown else "",
+        "message_html": Markup(said(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
         "copies": _copies(ctx, policy) if notice in HUMAN else (),
-        "attachments": tuple(header_text(p.filename) for p in ctx.attachments) if shown else (),
+        "attachments": _file_names(ctx) if shown else (),
+        "missing": tuple(header_text(name) for name in ctx.around.missing) if shown else (),
     }
 
 
-def _clean(ctx: NoticeContext) -> str:
-    """The message without tokens: what a client quotes may hold the address it was sent to."""
-    return token.scrubbed(body_text(ctx.message).strip(), ctx.keys)
+def _said(notice: Notice, ctx: NoticeContext, policy: Policy, words: str) -> str:
+    """Words without tokens: what a client quotes may hold the address it was sent to.
+
+    In what people read who are no agents, agents have no address but the mailbox's.
+    """
+    clean = token.scrubbed(body_text(words), ctx.keys)
+    return discreet(clean, policy, ctx.mailbox.address) if notice in HUMAN else clean
 
 
-def _own_words(notice: Notice, ctx: NoticeContext) -> dict[str, object]:
+def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, object]:
     """What only agents' notices say: a release address works for whoever reads it."""
     told = notice in TO_AGENTS
     return {
         "release": ctx.release if told else "",
         "valid_hours": ctx.valid_hours,
+        "public_url": policy.public_url if told else "",
         "bounced_address": header_text(ctx.bounced) if told else "",
         "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
     }
+
+
+def _file_names(ctx: NoticeContext) -> tuple[str, ...]:
+    """Files to look for; a picture that stands in the message is none of them."""
+    files = (p for p in ctx.attachments if not p.content_id)
+    return tuple(header_text(part.filename) for part in files)
 
 
 def _cut(text: str) -> str:
@@ -206,22 +227,33 @@ def _by_agent(ctx: NoticeContext, policy: Policy) -> bool:
     return author is not None and bool(author.agent or policy.agent_for(author.address))
 
 
-def _person(address: str, policy: Policy) -> str:
-    """An agent's name; never the private address, which customers may read."""
+def _person(address: str, policy: Policy, *, whole: bool = False) -> str:
+    """An agent's name; never the private address, which customers may read.
+
+    Customers see so much of it as [agents].show_name allows; agents see the `whole` of it.
+    """
     agent = policy.agent_for(address)
-    return agent.name if agent else "" if "@" in address else address
+    if agent is None:
+        return "" if "@" in address else address
+    if whole or policy.show_name == "name":
+        return agent.name
+    return agent.name.partition(" ")[0] if policy.show_name == "first" else ""
 
 
-def _author_name(ctx: NoticeContext, policy: Policy) -> str:
+def _author_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
     author = ctx.author
     if author is None:
         return ""
     if _by_agent(ctx, policy):
-        agent = author.agent or policy.agent_for(author.address)
-        return (agent.name if agent else "") or _team(ctx, policy)
-    # A name that looks like an address would speak for somebody else.
-    honest = author.name and not re.search(r"[@<>]", author.name)
-    return author.name if honest else author.address.partition("@")[0]
+        known = author.agent.address if author.agent else author.address
+        return _person(known, policy, whole=notice in TO_AGENTS) or _team(ctx, policy)
+    return honest_name(author.name, author.address)
+
+
+def honest_name(name: str, address: str) -> str:
+    """A customer's name; one that looks like an address would speak for somebody else."""
+    honest = name and not re.search(r"[@<>]", name)
+    return name if honest else address.partition("@")[0]
 
 
 def _author_address(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
@@ -235,7 +267,7 @@ def _signature(ctx: NoticeContext, policy: Policy) -> str:
         return ""
     agent = ctx.author.agent or policy.agent_for(ctx.author.address)
     own = agent.signature if agent else ""
-    names = dict.fromkeys((_author_name(ctx, policy), _team(ctx, policy)))
+    names = dict.fromkeys((_author_name(Notice.ANSWER, ctx, policy), _team(ctx, policy)))
     return own or "\n".join(header_text(name) for name in names if name)
 
 
@@ -254,7 +286,7 @@ def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
     team = _team(ctx, policy)
     # Nobody speaks through a mail that nothing proves.
     speaks = notice in _WITH_MESSAGE and notice not in _UNPROVEN
-    name = header_text(_author_name(ctx, policy), NAME_MAX) if speaks else ""
+    name = header_text(_author_name(notice, ctx, policy), NAME_MAX) if speaks else ""
     if not name or name == team:
         return team
     # A customer's words must not look like an agent's, whatever name the customer chose.

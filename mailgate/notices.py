@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from mailgate import crash, journal
-from mailgate.compose import NoticeContext, OwnHead, compose
+from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.strip import own_words
 from mailgate.core.ticket import TicketView
 from mailgate.desk import Cause, Desk
+from mailgate.enclosing import Enclosed, for_agents, for_customers
 from mailgate.gate import pass_gate
-from mailgate.render import TemplateFailure
+from mailgate.render import TemplateFailure, fitted
 from mailgate.sealing import Answered, Sealer
-from mailgate.wire import Part
+from mailgate.surroundings import Quoted, Surroundings
 from store.database import Tx
 
 NO_TICKET = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
@@ -107,6 +108,9 @@ class Notices:
             now=cause.now,
         )
         release, hours = self._release(effect, to, on, sealer)
+        words = self._words(effect)
+        html = self._html(words)
+        files = self._files(effect, html)
         return NoticeContext(
             ticket=on.ticket,
             recipients=to,
@@ -115,9 +119,11 @@ class Notices:
             token=secrets.token_hex(16),
             language=self._language(to, on.ticket),
             author=self._author(effect),
-            message=self._words(effect),
-            attachments=self._parts(effect),
-            note="; ".join(filter(None, (effect.note, self._too_large(effect, on)))),
+            message=words,
+            html=html,
+            attachments=files.parts,
+            note=effect.note,
+            around=self._around(effect, to, on, files),
             own=self._heads(sealer, effect, to, on),
             old=on.old,
             # What an agent set off cannot be a stranger's way to have us mail their words.
@@ -172,21 +178,50 @@ class Notices:
         by_mail = effect.notice is Notice.ANSWER and self.cause.inbox is not None
         return own_words(words) if by_mail else words
 
-    def _parts(self, effect: Notify) -> tuple[Part, ...]:
-        if effect.notice is Notice.AGENT_BOUNCE:
-            return ()
-        if effect.notice not in HUMAN:
-            return self.cause.parts
-        instance = self.desk.policy.instance
-        return tuple(part for part in self.cause.parts if _may_leave(part, instance))
+    def _html(self, words: str) -> str:
+        """The words with the writer's formatting, where they are the same words; else ""."""
+        mail = self.cause.mail
+        return fitted(mail.new_html, words) if mail and mail.new_html and words else ""
 
-    def _too_large(self, effect: Notify, on: Occasion) -> str:
-        names = ", ".join(self.cause.left_behind)
-        if names and effect.notice is Notice.ANSWER:
-            number = on.ticket.number
+    def _files(self, effect: Notify, html: str) -> Enclosed:
+        """What goes along, and the names of what does not."""
+        cause, policy = self.cause, self.desk.policy
+        if effect.notice is Notice.AGENT_BOUNCE:
+            return Enclosed()
+        if effect.notice in HUMAN:
+            page = cause.mail.html if cause.mail else ""
+            return for_customers(cause.parts, html, page, policy.instance)
+        return for_agents(cause.parts, policy.attachments_max)
+
+    def _around(
+        self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, files: Enclosed
+    ) -> Surroundings:
+        cause, number = self.cause, on.ticket.number
+        if effect.notice is not Notice.ANSWER:
+            behind = () if effect.notice is Notice.AGENT_BOUNCE else cause.left_behind
+            missing = files.missing if effect.notice not in HUMAN else ()
+            return Surroundings(missing=(*missing, *behind))
+        if cause.left_behind:
+            names = ", ".join(cause.left_behind)
             journal.trouble(what="attachments", error="too large to pass on", ticket=number)
             on.say("left-behind", files=names)
-        return f"too large to pass on: {names}" if names else ""
+        if files.missing:
+            why = "pictures of what was quoted"
+            on.say("left-behind", files=", ".join(files.missing), why=why)
+        return Surroundings(missing=cause.left_behind, quoted=self._quoted(to, on))
+
+    def _quoted(self, to: tuple[Recipient, ...], on: Occasion) -> Quoted | None:
+        """The customer's last message; none where somebody reads along who did not get it (V1)."""
+        policy, number = self.desk.policy, on.ticket.number
+        last = self.tx.background.last_words(number) if policy.quote_lines else None
+        if last is None:
+            return None
+        late = self.tx.background.newcomers(number, last.at)
+        if any(person.address.lower() in late for person in to):
+            return None
+        agent = policy.agent_for(last.author)
+        name = policy.name if agent else honest_name(last.author_name, last.author)
+        return Quoted(author=name, at=last.at, text=last.visible or last.text)
 
     def _language(self, to: tuple[Recipient, ...], ticket: TicketView) -> str:
         if all(person.role == "agent" for person in to):
@@ -198,28 +233,6 @@ def held_for(by_owner: bool, policy: Policy) -> timedelta:
     """How long a held mail may be approved: by the owner of its address, or by agents."""
     hours = policy.trust.challenge_hours
     return timedelta(hours=hours) if by_owner else timedelta(days=HELD_DAYS)
-
-
-# What an agent's client adds for itself: a certificate or key names the private address.
-_PRIVATE_TYPES = frozenset(
-    {
-        "application/pkcs7-signature",
-        "application/x-pkcs7-signature",
-        "application/pgp-signature",
-        "application/pgp-keys",
-    }
-)
-
-
-def _may_leave(part: Part, instance: str) -> bool:
-    """Whether an attachment may go to customers: no agent's signature, no mail of ours.
-
-    A mail of ours that somebody attached holds the tokens of whoever it was made for.
-    """
-    if part.content_type in _PRIVATE_TYPES:
-        return False
-    ours = f"x-mailgate-loop: {instance}".encode()
-    return part.content_type != "message/rfc822" or ours not in part.data.lower()
 
 
 def _fallback(policy: Policy) -> Mailbox:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, bindparam, select, text
 
+from store.background import Background
 from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
 from store.counting import Counting
@@ -116,6 +117,11 @@ class Tx:
     def undeliverable(self) -> Undeliverable:
         """Addresses that our mail does not reach."""
         return Undeliverable(self.conn)
+
+    @cached_property
+    def background(self) -> Background:
+        """What notices tell beside their message."""
+        return Background(self.conn)
 
     @cached_property
     def clocks(self) -> Clocks:

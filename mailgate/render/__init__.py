@@ -10,7 +10,7 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from mailgate.render.html import MAX_HTML, PLAIN_OPEN, plain_text, safe_html
-from mailgate.render.newest import fitted, newest
+from mailgate.render.newest import before_quote, fitted, newest
 from mailgate.render.renderer import FALLBACK, Rendered, Renderer
 from mailgate.render.samples import SAMPLES
 from mailgate.render.sandbox import TemplateFailure
@@ -24,6 +24,7 @@ __all__ = [
     "Rendered",
     "Renderer",
     "TemplateFailure",
+    "before_quote",
     "fitted",
     "newest",
     "plain_text",

@@ -67,6 +67,12 @@ def fitted(html: str, text: str) -> str:
     return ""
 
 
+def before_quote(html: str) -> str:
+    """What stands above the quote or signature of a known client; all of it where there is none."""
+    found = _BEYOND.search(html)
+    return html[: found.start()] if found else html
+
+
 def letters(text: str) -> str:
     """Letters and digits of a text, and nothing between them: what two renderings share."""
     return _NO_LETTER.sub("", text)

@@ -32,8 +32,13 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "note": "Known fault, see the manual.",
         "copies": ("carol@example.net", "dave@example.com"),
         "attachments": ("photo.jpg",),
+        "missing": ("video.mp4",),
+        "quoted": ("It says “paper jam”.", "", "Bob"),
+        "quoted_by": "Bob Miller",
+        "quoted_at": "2026-05-01 12:30",
         "release": "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "valid_hours": 24,
+        "public_url": "help.example.org",
         "bounced_address": "bob@example.net",
         "diagnostic": "550 5.1.1 <bob@example.net>: user unknown",
     }

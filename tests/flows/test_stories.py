@@ -13,6 +13,7 @@ import pytest
 from mailgate.parsing import Parsers
 from store.database import Database
 from tests.conftest import Golden
+from tests.flows.private import leaks
 from tests.flows.rig import House, config_of, play, rules_of
 
 HERE = Path(__file__).parent
@@ -38,6 +39,7 @@ def test_story(
     finally:
         house.close()
     golden(folder / "want.txt", text)
+    assert leaks(database, house.desk.policy) == []  # C8, V4
 
 
 def test_there_are_stories() -> None:

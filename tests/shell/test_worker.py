@@ -370,7 +370,7 @@ def test_large_attachments_are_not_passed_on(home: House, monkeypatch: pytest.Mo
             if r.notice == "agent-new"
         ]
     assert [mail.count(b"Content-Disposition: attachment") for mail in mails] == [1, 1, 0]
-    said = [b"too large to pass on" in mail.replace(b"=\r\n", b"") for mail in mails]
+    said = [b"Not attached: " in mail.replace(b"=\r\n", b"") for mail in mails]
     assert said == [False, True, True]
 
 

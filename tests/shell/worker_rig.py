@@ -51,9 +51,11 @@ class Beside(Parsers):
         super().__init__(workers=1, seconds=30)
         self._then: list[Callable[[], None]] = [then]
 
-    def submit(self, raw: bytes, languages: tuple[str, ...]) -> Future[ParsedMail]:
+    def submit(
+        self, raw: bytes, languages: tuple[str, ...], *, dress: bool = False
+    ) -> Future[ParsedMail]:
         """As always; then, the first time, the other thing."""
-        future = super().submit(raw, languages)
+        future = super().submit(raw, languages, dress=dress)
         while self._then:
             self._then.pop()()
         return future

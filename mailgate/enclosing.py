@@ -1,0 +1,88 @@
+"""What goes along with a notice: files that may leave, pictures that its HTML shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from mailgate.render import before_quote
+from mailgate.wire import Part
+
+# What an agent's client adds for itself: a certificate or key names the private address.
+_PRIVATE_TYPES = frozenset(
+    {
+        "application/pkcs7-signature",
+        "application/x-pkcs7-signature",
+        "application/pgp-signature",
+        "application/pgp-keys",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosed:
+    """Files that go along, and the names of those that do not."""
+
+    parts: tuple[Part, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def for_agents(parts: Sequence[Part], limit: int) -> Enclosed:
+    """As many files as `limit` octets hold, in their order; the others are named."""
+    room, kept, missing = limit, [], []
+    for part in parts:
+        if len(part.data) <= room:
+            kept.append(part)
+            room -= len(part.data)
+        else:
+            missing.append(part.filename)
+    return Enclosed(parts=tuple(kept), missing=tuple(missing))
+
+
+def for_customers(parts: Sequence[Part], html: str, page: str, instance: str) -> Enclosed:
+    """The writer's own files, without the pictures of what was quoted and of the signature.
+
+    `html` is what the notice shows, `page` the whole HTML of the mail. Where the notice shows
+    text, a picture belongs to the new words when it stands above the quote.
+    """
+    shown = html or before_quote(page)
+    leaving = [part for part in parts if _may_leave(part, instance)]
+    behind = [p for p in leaving if _stands_in(p, page) and not _stands_in(p, shown)]
+    return Enclosed(
+        parts=tuple(part for part in leaving if part not in behind),
+        missing=() if html else tuple(part.filename for part in behind),
+    )
+
+
+def renamed(
+    parts: Sequence[Part], html: str, seed: str, domain: str
+) -> tuple[tuple[Part, ...], str]:
+    """The same with Content-IDs of our own: a client's may name a machine or an address.
+
+    Only pictures that the HTML shows keep one.
+    """
+    result = []
+    for part in parts:
+        if not _stands_in(part, html):
+            result.append(replace(part, content_id=""))
+            continue
+        own = f"mg.{sha256(f'{seed} {part.content_id}'.encode()).hexdigest()[:24]}@{domain}"
+        html = html.replace(f'"cid:{part.content_id}"', f'"cid:{own}"')
+        result.append(replace(part, content_id=own))
+    return tuple(result), html
+
+
+def _stands_in(part: Part, html: str) -> bool:
+    return bool(part.content_id) and f"cid:{part.content_id}" in html
+
+
+def _may_leave(part: Part, instance: str) -> bool:
+    """Whether an attachment may go to customers: no agent's signature, no mail of ours.
+
+    A mail of ours that somebody attached holds the tokens of whoever it was made for.
+    """
+    if part.content_type in _PRIVATE_TYPES:
+        return False
+    ours = f"x-mailgate-loop: {instance}".encode()
+    return part.content_type != "message/rfc822" or ours not in part.data.lower()

@@ -1,0 +1,96 @@
+"""Which files go along with a notice, and under which name a picture stands in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailgate.core.people import Agent
+from mailgate.core.policy import Policy
+from mailgate.enclosing import for_agents, for_customers, renamed
+from mailgate.surroundings import discreet
+from mailgate.wire import Part
+
+BOX = "support@example.org"
+POLICY = Policy(agents=(Agent(address="ana@example.org", aliases=("a.torres+x@phone.example",)),))
+
+
+def file(name: str, octets: int = 3, cid: str = "", kind: str = "image/png") -> Part:
+    data = b"x" * octets
+    return Part(filename=name, content_type=kind, data=data, inline=bool(cid), content_id=cid)
+
+
+def names(parts: tuple[Part, ...]) -> list[str]:
+    return [part.filename for part in parts]
+
+
+def test_agents_get_what_fits_and_the_names_of_the_rest() -> None:
+    found = for_agents([file("a", 40), file("b", 70), file("c", 60), file("d", 1)], 100)
+    assert names(found.parts) == ["a", "c"]
+    assert found.missing == ("b", "d")
+
+
+@pytest.mark.parametrize(
+    ("html", "page", "kept", "missing"),
+    [
+        pytest.param(
+            '<img src="cid:new">', '<img src="cid:new"><hr><img src="cid:old">', ["n", "f"], (),
+            id="the HTML shows which",
+        ),
+        pytest.param(
+            "", '<img src="cid:new"><blockquote><img src="cid:old">', ["n", "f"], ("o",),
+            id="shown as text: what stands above the quote",
+        ),
+        pytest.param("", "", ["n", "o", "f"], (), id="no HTML, no quote to come from"),
+    ],
+)  # fmt: skip
+def test_pictures_of_the_quote_stay_behind_c8(
+    html: str, page: str, kept: list[str], missing: tuple[str, ...]
+) -> None:
+    parts = [file("n", cid="new"), file("o", cid="old"), file("f", kind="application/pdf")]
+    found = for_customers(parts, html, page, "inst")
+    assert (names(found.parts), found.missing) == (kept, missing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "leaves"),
+    [
+        ("application/pgp-signature", b"", False),
+        ("application/pkcs7-signature", b"", False),
+        ("message/rfc822", b"X-Mailgate-Loop: inst\r\n\r\n", False),
+        ("message/rfc822", b"X-Mailgate-Loop: other\r\n\r\n", True),
+        ("application/pdf", b"X-Mailgate-Loop: inst", True),
+    ],
+)
+def test_signatures_and_mails_of_ours_do_not_leave(kind: str, data: bytes, leaves: bool) -> None:
+    part = Part(filename="f", content_type=kind, data=data)
+    assert bool(for_customers([part], "", "", "inst").parts) is leaves
+
+
+def test_a_picture_gets_a_name_of_ours_and_other_files_none() -> None:
+    two = [file("a", cid="one@host"), file("b", cid="two@host")]
+    parts, html = renamed(two, '<img src="cid:one@host">', "s", "x.test")
+    assert parts[0].content_id.endswith("@x.test")
+    assert html == f'<img src="cid:{parts[0].content_id}">'
+    assert parts[1].content_id == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ("ask ana@example.org.", f"ask {BOX}."),
+        ("ANA@EXAMPLE.ORG", BOX),
+        ("mailto:ana@example.org?x", f"mailto:{BOX}?x"),
+        ("u=5%7Cana%40example.org%7C0", "u=5%7Csupport%40example.org%7C0"),
+        ("a.torres+x@phone.example", BOX),
+        ("juliana@example.org", "juliana@example.org"),
+        ("ana@example.org.uk", "ana@example.org.uk"),
+        ("ana@example.orgx", "ana@example.orgx"),
+        ("bob@example.net", "bob@example.net"),
+    ],
+)
+def test_an_agents_private_address_is_never_said_v4(said: str, sent: str) -> None:
+    assert discreet(said, POLICY, BOX) == sent
+
+
+def test_nobody_to_be_discreet_about() -> None:
+    assert discreet("ana@example.org", Policy(), BOX) == "ana@example.org"
