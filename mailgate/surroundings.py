@@ -63,7 +63,8 @@ def _private(addresses: tuple[str, ...]) -> re.Pattern[str] | None:
     if not addresses:
         return None
     forms = (f"{re.escape(local)}(?:@|%40){re.escape(host)}" for local, host in _halves(addresses))
-    return re.compile(rf"(?:(?<![\w.+-])|(?<=%[0-9a-f]{{2}}))(?:{'|'.join(forms)})(?![\w-]|\.\w)", re.IGNORECASE)
+    before = r"(?:(?<![\w.+-])|(?<=%[0-9a-f]{2}))"
+    return re.compile(rf"{before}(?:{'|'.join(forms)})(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _halves(addresses: tuple[str, ...]) -> list[tuple[str, str]]:
