@@ -22,7 +22,10 @@ def _opened(*whose: Any) -> Any:
 
 
 def _ticket(*whose: Any) -> Any:
-    """The newest flood ticket that got mail lately. Flood tickets are few: look at them first."""
+    """The newest flood ticket that got mail lately. Flood tickets are few: look at them first.
+
+    Nobody would see what is gathered on one that somebody has closed.
+    """
     return (
         select(func.max(tags.c.ticket))
         .join(tickets, tickets.c.number == tags.c.ticket)
@@ -31,6 +34,7 @@ def _ticket(*whose: Any) -> Any:
             *whose,
             tickets.c.updated >= bindparam("since"),
             tickets.c.merged_into.is_(None),
+            tickets.c.closed.is_(None),
         )
         .scalar_subquery()
     )

@@ -76,6 +76,14 @@ def test_a_flood_that_is_over_is_forgotten(database: Database) -> None:
     assert found(database) == Flood()
 
 
+def test_nothing_is_gathered_on_a_ticket_that_was_closed_L9(database: Database) -> None:
+    number = opened(database, 30 * MINUTE, tag=TAG)
+    gathered(database, number, MINUTE)
+    with database.transaction() as tx:
+        tx.tickets.set_closed(number, NOW)
+    assert found(database) == Flood()
+
+
 def test_only_a_flood_ticket_gathers(database: Database) -> None:
     opened(database, MINUTE, tag="billing")
     opened(database, MINUTE, by="", domain="mass.test")
