@@ -23,7 +23,7 @@ from pebble import ProcessExpired, ProcessPool
 from mailgate.core.language import detect
 from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.parse import headers_only, parse, parts_bytes
-from mailgate.core.strip import own_words, strip
+from mailgate.core.strip import Stripped, own_words, strip
 from mailgate.render import newest
 from mailgate.wire import Part
 
@@ -83,6 +83,11 @@ def dressed(html: str, words: str) -> str:
 
 def _too_slow(_signal: int, _frame: FrameType | None) -> None:
     raise TimeoutError
+
+
+def strip_again(raw: bytes, text: str) -> Stripped:
+    """The parts of a text that was stored, by the HTML of its mail; for `Parsers.call`."""
+    return strip(text, parse(raw).html)
 
 
 def parts_of(raw: bytes, parts: list[int]) -> list[bytes]:

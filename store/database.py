@@ -28,6 +28,7 @@ from store.engine import (
 )
 from store.facts import FactFinder
 from store.held import Held
+from store.history import History
 from store.inbox import Inbox
 from store.keys import Keys
 from store.migrations import HEAD
@@ -122,6 +123,11 @@ class Tx:
     def background(self) -> Background:
         """What notices tell beside their message."""
         return Background(self.conn)
+
+    @cached_property
+    def history(self) -> History:
+        """Messages as they were stored, to be read anew."""
+        return History(self.conn)
 
     @cached_property
     def clocks(self) -> Clocks:

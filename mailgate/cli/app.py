@@ -18,6 +18,7 @@ from mailgate.cli import (
     operate,
     outboxes,
     quarantines,
+    restripping,
     tickets,
     trusting,
 )
@@ -43,6 +44,7 @@ app = typer.Typer(
 operate.register(app)
 keeping.register(app)
 mails.register(app)
+restripping.register(app)
 app.add_typer(tickets.app, name="ticket")
 app.add_typer(outboxes.app, name="outbox")
 app.add_typer(quarantines.app, name="quarantine")
