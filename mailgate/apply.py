@@ -6,24 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from mailgate import bounced, crash
+from mailgate import bounced, crash, reshaping
 from mailgate.core.bounces import failures
 from mailgate.core.decision import (
+    Acted,
     AddParticipant,
     AddTag,
     AppendMessage,
     Approve,
+    CopyState,
     Effect,
     Hold,
     LinkTicket,
     Merge,
+    Mute,
     Notice,
     Notify,
     OpenTicket,
     Prove,
+    Rate,
     RecordBounce,
+    Reshape,
     RevokeTokens,
     SetField,
+    Undo,
 )
 from mailgate.core.mail import DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind, TicketView
@@ -31,11 +37,13 @@ from mailgate.core.token import hidden
 from mailgate.desk import Cause, Desk
 from mailgate.notices import Notices, Occasion, held_for
 from store.database import Tx
+from store.reshaping import ACTED
 from store.ticket_rows import Event
 
 __all__ = ["AUTOCLOSE", "Cause", "Desk", "apply"]
 
 AUTOCLOSE = "autoclose"  # the clock that closes a resolved ticket
+SNOOZE = "snooze"  # the clock that opens a waiting ticket again
 
 
 def apply(tx: Tx, effects: Sequence[Effect], cause: Cause, desk: Desk, target: int | None) -> int:
@@ -59,6 +67,8 @@ class _Run:
     owner: str = ""  # who alone may release it by mail
     report: DeliveryReport | None = None  # of a mail that did not arrive
     paused: bool = False  # and its address is paused since
+    inverse: list[reshaping.Inverse] = field(default_factory=list)  # how to take it all back
+    said: list[str] = field(default_factory=list)  # what an agent is told of that, line by line
 
     def do(self, effect: Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
         match effect:
@@ -72,11 +82,9 @@ class _Run:
             case SetField():
                 self._set(effect)
             case AddTag():
-                self.tx.tickets.add_tag(self.number, effect.tag)
-                self._event("tagged", tag=effect.tag, because=effect.because)
+                self._tag(effect)
             case LinkTicket():
-                self.tx.tickets.link(self.number, effect.other, effect.why)
-                self._event("linked", other=effect.other, why=effect.why)
+                self._link(effect)
             case RecordBounce():
                 self._bounce(effect)
             case Hold():
@@ -90,8 +98,21 @@ class _Run:
                 self._merge(effect)
             case Prove():
                 self._prove(effect)
+            case Mute():
+                self._mute(effect)
+            case Rate():
+                old = self.tx.wishes.rate(self.number, effect.rating)
+                self.seen = None
+                self._event("rated", old=old, new=effect.rating, by=effect.by)
+            case Undo():
+                self._undo(effect)
+            case Acted():
+                inverse, lines = list(self.inverse), list(effect.lines)
+                self._event(ACTED, agent=effect.agent, lines=lines, inverse=inverse)
             case Notify():
                 self._notify(effect)
+            case _ if isinstance(effect, Reshape):
+                self._reshape(effect)
             case _:
                 assert_never(effect)
 
@@ -143,19 +164,48 @@ class _Run:
         added = self.tx.tickets.add_participant(
             self.number, effect.address, effect.added_by, self.cause.now
         )
+        if not added and effect.again:
+            added = self.tx.reshaping.return_participant(self.number, effect.address.addr)
         if added:
             self._event("cc-added", address=effect.address.addr, by=effect.added_by)
+            self.inverse.append(["uncc", {"address": effect.address.addr}])
+
+    def _tag(self, effect: AddTag) -> None:
+        new = effect.tag not in self._ticket().tags
+        self.tx.tickets.add_tag(self.number, effect.tag)
+        self.seen = None
+        self._event("tagged", tag=effect.tag, because=effect.because)
+        if new:
+            self.inverse.append(["untag", {"tag": effect.tag}])
+
+    def _link(self, effect: LinkTicket) -> None:
+        if not self.tx.reshaping.linked(self.number, effect.other):
+            self.inverse.append([reshaping.UNLINK, {"other": effect.other}])
+        self.tx.tickets.link(self.number, effect.other, effect.why)
+        self._event("linked", other=effect.other, why=effect.why)
+
+    def _reshape(self, effect: Reshape) -> None:
+        done = reshaping.reshape(self.tx, self.number, effect, self.cause.actor, self.cause.now)
+        self.inverse += done.inverse
+        self.seen = None
+        if done.event:
+            self._event(done.event, **done.data)
 
     def _set(self, effect: SetField) -> None:
         old = getattr(self._ticket(), effect.field, "")
         self.tx.tickets.set_field(self.number, effect.field, effect.value, self.cause.now)
         self.seen = None
         self._event(effect.field, old=old, new=effect.value, because=effect.because)
+        if old != effect.value:
+            back = {"field": effect.field, "value": old, "new": effect.value}
+            self.inverse.append(["field", back])
         if effect.field == "status" and old != effect.value:
             self._status_clocks(old, effect.value)
 
     def _status_clocks(self, old: str, new: str) -> None:
         policy = self.desk.policy
+        if old == policy.life.pending:
+            self.tx.clocks.stop(self.number, SNOOZE)
         if new == policy.life.closed:
             self.tx.tickets.set_closed(self.number, self.cause.now)
         elif old == policy.life.closed:
@@ -201,16 +251,63 @@ class _Run:
         self._event("approved" if done else "not-approved", held=effect.held, by=effect.by)
 
     def _merge(self, effect: Merge) -> None:
-        closed = self.desk.policy.life.closed
-        self.tx.tickets.merge(effect.merged, self.number, self.cause.now, closed=closed)
+        closed, now = self.desk.policy.life.closed, self.cause.now
+        merged, into = effect.merged, effect.into or self.number
+        survivor = self.tx.tickets.merge(merged, into, now, closed=closed)
         self.seen = None
-        self._event("merged", other=effect.merged, because=effect.because)
+        if effect.into is not None:
+            self._event("merged", into=survivor, because=effect.because)
+            self.number = survivor
+        self._event("merged", other=merged, because=effect.because)
+
+    def _undo(self, effect: Undo) -> None:
+        back = self.tx.reshaping.act(effect.event)
+        waiting = self.tx.outbox.list(inbox=effect.inbox) if effect.inbox is not None else []
+        stopped = self.tx.outbox.cancel([mail.id for mail in waiting], self.cause.now)
+        for name, fields in back:
+            if name == reshaping.UNLINK:
+                self.tx.reshaping.unlink(self.number, int(fields["other"]))
+        for one in reshaping.taken_back(self._unchanged(back), effect.because):
+            self.do(one)
+        self.inverse.clear()  # taking back is not taken back
+        if effect.inbox is not None:
+            self._unsaid(effect.inbox)
+        self.said.append(f"{stopped} waiting mail{'' if stopped == 1 else 's'} will never leave")
+        self._event("undone", event=effect.event, because=effect.because, stopped=stopped)
+
+    def _unchanged(self, back: list[reshaping.Inverse]) -> list[reshaping.Inverse]:
+        """What is still as that mail left it, the last thing first: others' changes stay."""
+        kept = []
+        for name, fields in reversed(back):
+            now = getattr(self._ticket(), fields["field"], "") if name == "field" else None
+            if name == "field" and now != fields["new"]:
+                self.said.append(f"{fields['field']} is {now or 'empty'} by now and stays so")
+            else:
+                kept.append([name, fields])
+        return kept
+
+    def _unsaid(self, inbox: int) -> None:
+        """Where nobody got the answer it becomes a note; else say who has it."""
+        mails = [m for m in self.tx.outbox.list(inbox=inbox) if m.notice == Notice.ANSWER.value]
+        people = [person for mail in mails for person in mail.recipients]
+        left = [p.address for p in people if p.state is not CopyState.CANCELLED]
+        if left:
+            self.said.append(f"too late for the answer to {', '.join(left)}")
+        elif mails:
+            self.tx.reshaping.never_sent(inbox)
+            self.said.append("the answer is an internal note now")
 
     def _prove(self, effect: Prove) -> None:
         if effect.proven:
             self.tx.people.prove(effect.address, self.cause.now)
         if self.tx.undeliverable.wrote(effect.address):
             self._event("reachable", address=effect.address, because="it wrote to us")
+
+    def _mute(self, effect: Mute) -> None:
+        self.seen = None
+        if self.tx.wishes.mute(self.number, effect.address, muted=effect.muted):
+            kind = "muted" if effect.muted else "unmuted"
+            self._event(kind, address=effect.address, because=effect.because)
 
     def _notify(self, effect: Notify) -> None:
         on = Occasion(
@@ -221,6 +318,7 @@ class _Run:
             owner=self.owner,
             bounced=self.report.recipient if self.report else "",
             diagnostic=_said(self.report) if self.report else "",
+            said=tuple(self.said),
         )
         if effect.notice is Notice.AGENT_BOUNCE:
             effect = replace(effect, note="paused" if self.paused else "counted")

@@ -13,10 +13,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from mailgate import journal
 from mailgate.core import token
-from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Outgoing, OutgoingCopy, Recipient
+from mailgate.core.commands import COMMANDS
+from mailgate.core.decision import (
+    HUMAN,
+    REPLIES,
+    TO_AGENTS,
+    Notice,
+    Outgoing,
+    OutgoingCopy,
+    Recipient,
+)
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.core.prefixes import bare_subject, is_answer
@@ -83,6 +93,9 @@ class NoticeContext:
     bounced: str = ""  # the address that a mail did not reach
     diagnostic: str = ""  # what the server there said
     around: Surroundings = field(default_factory=Surroundings)
+    wished: bool = False  # a customer's reply asked for it
+    note_address: str = ""  # what this one agent sends there is an internal note
+    last_message: datetime | None = None  # when the last public message before came
 
     def head(self, address: str, domain: str) -> OwnHead:
         """A recipient's own head; without tokens where none was made (an alert)."""
@@ -171,6 +184,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         **trail(quoted and replace(quoted, text=said(quoted.text)), policy),
         **{name: header_text(token.scrubbed(value, ctx.keys)) for name, value in lines.items()},
         **_own_words(notice, ctx, policy),
+        **_wish_words(status, ctx, policy),
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),
         "message": _cut(said(ctx.message).strip()) if shown else "",
@@ -196,9 +210,32 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
     return {
         "release": ctx.release if told else "",
         "valid_hours": ctx.valid_hours,
+        "note_address": ctx.note_address if told else "",
+        "commands": _table() if notice is Notice.HELP else (),
         "public_url": policy.public_url if told else "",
         "bounced_address": header_text(ctx.bounced) if told else "",
         "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
+    }
+
+
+def _table() -> tuple[dict[str, str], ...]:
+    return tuple(
+        {"name": c.name, "usage": c.usage, "effect": c.effect, "example": c.example}
+        for c in COMMANDS.values()
+    )
+
+
+def _wish_words(status: str, ctx: NoticeContext, policy: Policy) -> dict[str, object]:
+    """What belongs to wishes by reply (`core.wishes`)."""
+    # Once: what closes by itself some days later is asked for then.
+    stays = status == policy.life.resolved and not policy.autoclose_after
+    over = status == policy.life.closed or stays
+    last = ctx.last_message and ctx.last_message.astimezone(ZoneInfo(policy.timezone))
+    return {
+        "last_message": f"{last:%Y-%m-%d}" if last else "",
+        "rating": ctx.ticket.rating,
+        "wished": ctx.wished,
+        "ask_rating": over and policy.customers.rating and not ctx.ticket.rating,
     }
 
 
@@ -331,7 +368,7 @@ def _marks(notice: Notice, words: Rendered, policy: Policy) -> bytes:
     marks += header("X-Mailgate-Loop", policy.instance or policy.domain)
     if notice in HUMAN:
         return marks
-    how = "auto-replied" if notice is Notice.CONFIRMATION else "auto-generated"
+    how = "auto-replied" if notice in REPLIES else "auto-generated"
     return b"".join(
         (
             marks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from mailgate import crash, journal
 from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
@@ -19,11 +19,14 @@ from mailgate.enclosing import Enclosed, for_agents, for_customers
 from mailgate.gate import pass_gate
 from mailgate.render import TemplateFailure, fitted
 from mailgate.sealing import Answered, Sealer
+from mailgate.showing import ticket_text
 from mailgate.surroundings import Quoted, Surroundings
 from store.database import Tx
 
 NO_TICKET = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
 HELD_DAYS = 14  # how long agents may accept a held mail of a customer
+# What we say to one agent about that agent's own mail.
+OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP})
 Say = Callable[..., None]  # records an event on the ticket
 
 
@@ -38,6 +41,7 @@ class Occasion:
     owner: str = ""  # who alone may release it by mail
     bounced: str = ""  # the address that a mail did not reach
     diagnostic: str = ""
+    said: tuple[str, ...] = ()  # lines that a transcript ends with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +99,15 @@ class Notices:
             on.say("unwritten", notice=notice.value, why=str(error))
             return
         to = context.recipients
-        outbox = self.tx.outbox.add(mail, to, self.cause.now, inbox=self.cause.inbox)
+        now, inbox = self.cause.now, self.cause.inbox
+        outbox = self.tx.outbox.add(mail, to, now, inbox=inbox, due=self._due(to))
         on.say("queued", outbox=outbox, notice=notice.value, to=[p.address for p in to])
+
+    def _due(self, to: tuple[Recipient, ...]) -> datetime:
+        """When a mail may leave: what an agent's mail says to others can be undone for a while."""
+        cause = self.cause
+        waits = cause.by_agent and cause.inbox is not None and any(p.role != "agent" for p in to)
+        return cause.now + self.desk.policy.undo_within if waits else cause.now
 
     def _context(self, effect: Notify, to: tuple[Recipient, ...], on: Occasion) -> NoticeContext:
         cause, policy = self.cause, self.desk.policy
@@ -108,8 +119,8 @@ class Notices:
             now=cause.now,
         )
         release, hours = self._release(effect, to, on, sealer)
-        words = self._words(effect)
-        html = self._html(words)
+        words = self._words(effect, on)
+        html = self._html(effect, words)
         files = self._files(effect, html)
         return NoticeContext(
             ticket=on.ticket,
@@ -122,7 +133,7 @@ class Notices:
             message=words,
             html=html,
             attachments=files.parts,
-            note=effect.note,
+            note="" if effect.notice in OURS else effect.note,
             around=self._around(effect, to, on, files),
             own=self._heads(sealer, effect, to, on),
             old=on.old,
@@ -134,7 +145,21 @@ class Notices:
             valid_hours=hours,
             bounced=on.bounced,
             diagnostic=on.diagnostic,
+            wished=effect.wished,
+            last_message=self._last_message(effect, on),
+            note_address=self._note_address(to, on, sealer),
         )
+
+    def _note_address(self, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer) -> str:
+        """Where this one agent's notes go; agents' notices have one recipient."""
+        if to[0].role != "agent" or not on.ticket.number:
+            return ""
+        return sealer.note_address(to[0].address)
+
+    def _last_message(self, effect: Notify, on: Occasion) -> datetime | None:
+        if effect.notice is not Notice.STATE:
+            return None
+        return self.tx.wishes.last_public(on.ticket.number, self.cause.inbox)
 
     def _heads(
         self, sealer: Sealer, effect: Notify, to: tuple[Recipient, ...], on: Occasion
@@ -163,13 +188,22 @@ class Notices:
 
     def _author(self, effect: Notify) -> Author | None:
         """Whose words a notice carries: an approved answer is its agent's, whoever sent it."""
+        if effect.notice in OURS:
+            return None
         author, agent = self.cause.author, self.cause.agent
         if effect.notice is Notice.ANSWER and author and agent and not author.agent:
             return replace(author, agent=agent, name=agent.name)
         return author
 
-    def _words(self, effect: Notify) -> str:
+    def _words(self, effect: Notify, on: Occasion) -> str:
         mail = self.cause.mail
+        if effect.notice is Notice.TRANSCRIPT:
+            shown = (ticket_text(self.tx, n, self.desk.policy) for n in effect.shows)
+            return "\n\n".join((effect.note, *on.said, *shown))
+        if effect.notice is Notice.HELP:
+            return ""
+        if effect.words is not None:
+            return effect.words
         # A report quotes what we sent: the notice says in its own words what came back.
         if mail is None or effect.notice is Notice.AGENT_BOUNCE:
             return ""
@@ -178,15 +212,17 @@ class Notices:
         by_mail = effect.notice is Notice.ANSWER and self.cause.inbox is not None
         return own_words(words) if by_mail else words
 
-    def _html(self, words: str) -> str:
+    def _html(self, effect: Notify, words: str) -> str:
         """The words with the writer's formatting, where they are the same words; else ""."""
         mail = self.cause.mail
-        return fitted(mail.new_html, words) if mail and mail.new_html and words else ""
+        if mail is None or effect.notice in OURS:
+            return ""
+        return fitted(mail.new_html, words) if mail.new_html and words else ""
 
     def _files(self, effect: Notify, html: str) -> Enclosed:
         """What goes along, and the names of what does not."""
         cause, policy = self.cause, self.desk.policy
-        if effect.notice is Notice.AGENT_BOUNCE:
+        if effect.notice is Notice.AGENT_BOUNCE or effect.notice in OURS:
             return Enclosed()
         if effect.notice in HUMAN:
             page = cause.mail.html if cause.mail else ""
@@ -198,7 +234,7 @@ class Notices:
     ) -> Surroundings:
         cause, number = self.cause, on.ticket.number
         if effect.notice is not Notice.ANSWER:
-            behind = () if effect.notice is Notice.AGENT_BOUNCE else cause.left_behind
+            behind = () if effect.notice in (*OURS, Notice.AGENT_BOUNCE) else cause.left_behind
             missing = files.missing if effect.notice not in HUMAN else ()
             return Surroundings(missing=(*missing, *behind))
         if cause.left_behind:

@@ -74,6 +74,16 @@ class Sealer:
         sealed = token.seal(replace(made, number=held), key)
         return self._address(sealed)
 
+    def note_address(self, agent: str) -> str:
+        """Where an agent's words become an internal note; "" where no such address reaches us."""
+        key = self.tx.keys.current(self.now)
+        number = self.ticket.number
+        generations = self.tx.tickets.generations([number], [agent])
+        days = self.policy.trust.agent_days
+        made = self._token(agent, Role.AGENT, key, Purpose.NOTE, days)
+        generation = generations.get((number, agent.lower()), 0)
+        return self._address(token.seal(replace(made, generation=generation), key))
+
     def _head(self, person: Recipient, key: Key, generation: int, answers: Answered) -> OwnHead:
         role = _role(person.role)
         trust = self.policy.trust

@@ -1,18 +1,27 @@
-"""Due clocks -> effects -> apply. So far one kind: a resolved ticket closes after a time."""
+"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, due ones remind."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from mailgate import journal
-from mailgate.apply import AUTOCLOSE, Cause, Desk, apply
+from mailgate.apply import AUTOCLOSE, SNOOZE, Cause, Desk, apply
+from mailgate.core import audience
+from mailgate.core.audience import Happening
 from mailgate.core.change import plan_change
+from mailgate.core.decision import Effect, SetField
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import TicketView
 from store.clocks import Due
 from store.database import Database, Unavailable
 
 LEASE = timedelta(minutes=1)
+DUE = "due"  # the clock that an agent set by `#due`
+SNOOZED = "the ticket was snoozed until now, and is open again"
+DUE_NOW = "an agent wanted this to be done by now"
 TICK = 5.0  # seconds between two looks
 
 
@@ -52,12 +61,30 @@ class Timers:
         return len(due)
 
     def _ring(self, due: Due) -> None:
-        now, policy = self._clock(), self._desk.policy
+        now = self._clock()
         with self._database.transaction() as tx:
             tx.clocks.stop(due.ticket, due.kind)
             ticket = tx.tickets.views([due.ticket], lock=True).get(due.ticket)
-            if due.kind != AUTOCLOSE or ticket is None or ticket.status != policy.life.resolved:
+            effects = _meaning(due.kind, ticket, self._desk.policy) if ticket else ()
+            if not effects:
                 return
-            change = plan_change(ticket, {"status": policy.life.closed}, policy, actor="timer")
-            apply(tx, change.effects, Cause(now=now, actor="timer"), self._desk, due.ticket)
+            apply(tx, effects, Cause(now=now, actor="timer"), self._desk, due.ticket)
         self._rung()
+
+
+def _meaning(kind: str, ticket: TicketView, policy: Policy) -> tuple[Effect, ...]:
+    """What a clock that has rung changes, and who is told."""
+    life = policy.life
+    if kind == AUTOCLOSE and ticket.status == life.resolved:
+        return plan_change(ticket, {"status": life.closed}, policy, actor="timer").effects
+    if kind == SNOOZE and ticket.status == life.pending:
+        opened = SetField(field="status", value=life.active, because="the snooze is over")
+        return (opened, *_reminded(replace(ticket, status=life.active), policy, SNOOZED))
+    if kind == DUE and ticket.status != life.closed:
+        return _reminded(ticket, policy, DUE_NOW)
+    return ()
+
+
+def _reminded(ticket: TicketView, policy: Policy, note: str) -> tuple[Effect, ...]:
+    told = audience.tell(Happening.REMINDED, ticket, policy)
+    return tuple(replace(notify, note=note) for notify in told)

@@ -20,7 +20,7 @@ from mailgate.apply import apply
 from mailgate.core import thread
 from mailgate.core.case import Delivery
 from mailgate.core.decide import decide, quarantine
-from mailgate.core.decision import AppendMessage, Decision, Outcome
+from mailgate.core.decision import Acted, AppendMessage, Decision, Outcome, Undo
 from mailgate.core.identify import identify
 from mailgate.core.mail import ParsedMail
 from mailgate.core.ticket import MessageKind
@@ -114,6 +114,7 @@ class Worker:
         except (Unavailable, OSError):
             self._jobs.extendleft(reversed(group))
             raise
+        self._release()  # whatever a mail of the group approved: not behind all that waits
         return True
 
     def _release(self) -> bool:
@@ -391,4 +392,5 @@ def _delivery(read: _Read, now: datetime) -> Delivery:
 def _spoken_by_agent(decision: Decision) -> bool:
     """Whether an agent proved to have written it; an agent's address in From alone does not."""
     words = (e.kind for e in decision.effects if isinstance(e, AppendMessage))
-    return MessageKind.AGENT in words
+    acts = any(isinstance(e, Acted | Undo) for e in decision.effects)
+    return acts or MessageKind.AGENT in words

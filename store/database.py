@@ -34,11 +34,13 @@ from store.keys import Keys
 from store.migrations import HEAD
 from store.outbox import Outbox
 from store.people import People
+from store.reshaping import Reshaping
 from store.schema import settings
 from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
 from store.undeliverable import Undeliverable
+from store.wishes import Wishes
 from store.writer import Writer
 
 __all__ = [
@@ -88,6 +90,11 @@ class Tx:
     def tickets(self) -> Tickets:
         """Tickets with their messages, participants and events."""
         return Tickets(self.conn)
+
+    @cached_property
+    def reshaping(self) -> Reshaping:
+        """What agents' commands do to a ticket, who is away, and what can be undone."""
+        return Reshaping(self.conn)
 
     @cached_property
     def people(self) -> People:
@@ -148,6 +155,11 @@ class Tx:
     def stats(self) -> Stats:
         """Counts for people and machines that watch."""
         return Stats(self.conn)
+
+    @cached_property
+    def wishes(self) -> Wishes:
+        """What customers can have by answering with a word."""
+        return Wishes(self.conn)
 
     def setting(self, key: str, default: str = "") -> str:
         """A value kept by the installation itself, such as its instance id."""

@@ -95,9 +95,15 @@ class Outbox(OutboxReading):
         self.lost: list[Queued] = []  # given up by `claim_due`, without data
 
     def add(
-        self, mail: Outgoing, to: Sequence[Recipient], now: datetime, *, inbox: int | None = None
+        self,
+        mail: Outgoing,
+        to: Sequence[Recipient],
+        now: datetime,
+        *,
+        inbox: int | None = None,
+        due: datetime | None = None,
     ) -> int:
-        """Queue a composed mail for these recipients; returns the outbox id."""
+        """Queue a composed mail for these recipients, to leave at `due`; returns the outbox id."""
         row = {
             "ticket": mail.ticket,
             "notice": mail.notice.value,
@@ -126,7 +132,7 @@ class Outbox(OutboxReading):
                     "mail_from": copy.mail_from,
                     "number": copy.number,
                     "head": mail.heads[r.address],
-                    "due": now,
+                    "due": due or now,
                     "queued": now,
                     "changed": now,
                 }

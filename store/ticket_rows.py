@@ -59,6 +59,15 @@ class TicketRow:
     merged_into: int | None = None
 
 
+RATING = "rating"  # the field that holds a customer's rating
+
+
+def rating_of(fields: Mapping[str, Any]) -> int:
+    """1 to 5; 0 where there is none, or an agent's own field has its name."""
+    given = fields.get(RATING)
+    return int(given) if isinstance(given, str) and given in tuple("12345") else 0
+
+
 def attachment_row(message: int, a: Attachment) -> dict[str, Any]:
     """The columns of an attachment."""
     return {
@@ -122,6 +131,10 @@ def ticket_row(row: Row[Any], people_on: list[Any], tagged: tuple[str, ...]) -> 
         muted=tuple(p.address for p in people_on if p.muted),
         tags=tagged,
         closed=row.closed,
+        rating=rating_of(row.fields),
+        resolution=row.resolution,
+        time_spent=row.time_spent,
+        fields=row.fields,
     )
     return TicketRow(
         view=view,

@@ -128,6 +128,8 @@ class AgentsSection(Section):
     """[agents]: how agents' answers leave."""
 
     undo_seconds: Count = 0
+    first_answer_takes: StrictBool = True  # a ticket of nobody's becomes theirs who answer it
+    transcripts: Literal["always", "problems"] = "always"
     collision: Literal["hold", "send"] = "hold"
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
@@ -209,6 +211,7 @@ class TicketsSection(Section):
     priorities: tuple[Text, ...] = ("low", "normal", "high", "urgent")
     default_priority: Text = "normal"
     categories: tuple[Text, ...] = ()  # empty: any word is a category
+    fields: tuple[Text, ...] = ()  # custom fields that `#set` may set; empty: any
     groups: Mapping[str, tuple[MailAddress, ...]] = Field(default_factory=dict)
     reopen_days: Count = 14
     autoclose_days: Count = 0  # 0: never
@@ -224,6 +227,15 @@ class TicketsSection(Section):
         if self.statuses == tuple(TRANSITIONS):
             return TRANSITIONS
         return {old: tuple(s for s in self.statuses if s != old) for old in self.statuses}
+
+
+class CustomersSection(Section):
+    """[customers]: what people can have by answering with a word and nothing else."""
+
+    status: StrictBool = True  # "status?" is answered with the state
+    close: StrictBool = True  # "close" or "solved" ends a ticket
+    rating: StrictBool = True  # a digit from 1 to 5 after the end; our mail asks for it
+    stop: StrictBool = True  # "stop" ends the mail about a ticket, for that person
 
 
 class Config(Section):
@@ -244,6 +256,7 @@ class Config(Section):
     sla: SlaSection = SlaSection()
     gate: GateSection = GateSection()
     tickets: TicketsSection = TicketsSection()
+    customers: CustomersSection = CustomersSection()
 
     def database_url(self) -> str:
         """The URL for SQLAlchemy; `sqlite` becomes `data_dir/mailgate.db`."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 from mailgate.config.models import Config
 from mailgate.core.people import Agent, Mailbox
-from mailgate.core.policy import Policy, Rule, Trust
+from mailgate.core.policy import Customers, Policy, Rule, Trust
 from mailgate.core.ticket import LifeCycle
 
 
@@ -42,12 +43,25 @@ def policy(
         flood_mails=config.limits.flood_mails,
         flood_domain_mails=config.limits.flood_domain_mails,
         flood_minutes=config.limits.flood_minutes,
+        first_answer_takes=config.agents.first_answer_takes,
+        transcripts=config.agents.transcripts,
+        undo_within=timedelta(seconds=config.agents.undo_seconds),
+        fields=tickets.fields,
+        zone=ZoneInfo(desk.timezone),
         rules=rules,
+        customers=_customers(config),
         show_name=config.agents.show_name,
         attachments_max=config.agents.attachments_max,
         quote_lines=config.agents.quote_lines,
         public_url=desk.public_url,
         timezone=desk.timezone,
+    )
+
+
+def _customers(config: Config) -> Customers:
+    section = config.customers
+    return Customers(
+        status=section.status, close=section.close, rating=section.rating, stop=section.stop
     )
 
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Mapping
 from itertools import islice
 
-from mailgate.core.vacation import beginning, even, phrases
+from mailgate.core.mail import ParsedMail
+from mailgate.core.prefixes import bare_subject
+from mailgate.core.vacation import beginning, even, phrases, telling_subject
 
 MAX_WORDS = 1500  # characters; answering machines are brief
 
@@ -248,6 +250,13 @@ def telling_words(words: str) -> tuple[str, bool]:
     if absent := _ABSENT.match(first):
         return absent[0], _BESIDES.search(" ".join(text.split())) is not None
     return "", False
+
+
+def is_absent(mail: ParsedMail) -> bool:
+    """Whether an automatic mail says that its owner is away: by a header, or in words."""
+    replied = mail.header("auto-submitted").strip().lower().startswith("auto-replied")
+    subject = telling_subject(bare_subject(mail.subject))
+    return replied or bool(subject or telling_words(mail.visible or mail.text)[0])
 
 
 def _text(words: str) -> str:

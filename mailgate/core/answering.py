@@ -1,56 +1,93 @@
-"""An agent answered from a mail client: the words go to requester and CC."""
+"""An agent wrote: commands are done, words go to requester and CC, or stay inside as a note.
+
+A mail that is not clear to the last line does nothing at all: it is held, and the agent is told.
+"""
 
 from __future__ import annotations
 
-from mailgate.core import addressed, audience, strip
+from dataclasses import dataclass, replace
+
+from mailgate.core import addressed, audience, commanding, commands, strip, strip_headings
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
-from mailgate.core.consequences import after
+from mailgate.core.commanding import Asked, Plan
+from mailgate.core.commands import Script
+from mailgate.core.consequences import after, changes
 from mailgate.core.decision import (
+    Acted,
     AppendMessage,
     Decision,
     Effect,
+    Hold,
     LinkTicket,
+    NoteAbsence,
     Notice,
     Notify,
     Outcome,
     Recipient,
     SetField,
+    Step,
 )
-from mailgate.core.people import Agent
+from mailgate.core.people import Agent, Power, Standing
 from mailgate.core.telling import read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
 
 NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notice"
+_STATUS_COMMANDS = ("status", "close", "snooze")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What an agent's mail says: to us, and to whom else."""
+
+    script: Script
+    plan: Plan
+    words: str
+    files: bool
+    inward: bool  # a note: nothing of it leaves the house
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there is anything to keep on the ticket."""
+        return bool(self.words or self.files)
 
 
 def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
-    """An agent's answer; without words of its own it is a note, and the agent is told."""
-    if not strip.own_words(case.mail.visible or case.mail.text) and not case.mail.attachments:
+    """What becomes of an agent's mail on a ticket; `lacking` was asked before."""
+    said = _said(case, ticket)
+    if said.plan.problems:
+        return _mistaken(case, ticket, said.plan)
+    if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
-    effects: list[Effect] = [
-        AppendMessage(kind=MessageKind.AGENT, author=case.mail.sender),
-        *(LinkTicket(other=number, why=why) for number, why in placed.links),
-        *_settled(case, ticket),
-    ]
-    told: tuple[Notify, ...] = ()
-    if not case.quiet:
-        told = audience.tell(
-            Happening.AGENT_ANSWERED,
-            after(ticket, effects),
-            case.policy,
-            author=case.author.address,
-            present=addressed.present(case.mail),
-        )
-        told = read_by(told, case.delivery.approved_by)
+    view = after(ticket, said.plan.effects)
+    links = tuple(LinkTicket(other=number, why=why) for number, why in placed.links)
+    done = (*_returned(case), *links, *said.plan.effects, *_settled(case, view, said))
+    told = () if case.quiet else _told(case, ticket, view, done, said)
+    acted = _acted(case, said)
+    asked_for = () if case.quiet else _transcripts(case, said, told)
     return Decision(
-        outcome=Outcome.REPLY,
-        reason=f"an agent's answer: {placed.how}",
+        outcome=_outcome(said),
+        reason=_reason(said, placed),
         target=ticket.number,
-        effects=(*effects, *told),
-        trace=(*case.trace, *told_steps(told, case)),
+        effects=(*_kept(case, said), *done, *told, *acted, *said.plan.last, *asked_for),
+        trace=(*case.trace, *_steps(said), *told_steps((*told, *asked_for), case)),
     )
+
+
+def lacking(case: Case, ticket: TicketView) -> Standing | None:
+    """What the author is held as, where the commands want more than this mail proves; else None.
+
+    Whoever approved a held mail vouched for it; mistakes are told before anybody is asked.
+    """
+    if not case.delivery.live or case.delivery.approved_by or case.standing.power >= Power.WIDEN:
+        return None
+    said, agent = _said(case, ticket), agent_of(case)
+    wide = commanding.widening(said.script)
+    if not wide or said.plan.problems or agent is None:
+        return None
+    reason = f"{', '.join(wide)} asks for two proofs: {case.standing.reason}"
+    return replace(case.standing, power=Power.HOLD, reason=reason, owner=agent.address)
 
 
 def agent_of(case: Case) -> Agent | None:
@@ -58,17 +95,211 @@ def agent_of(case: Case) -> Agent | None:
     return case.author.agent or case.standing.agent
 
 
-def _settled(case: Case, ticket: TicketView) -> list[SetField]:
-    life, fields = case.policy.life, []
+# --- reading ---------------------------------------------------------------------------------
+
+
+def _said(case: Case, ticket: TicketView) -> _Said:
+    own = strip.own_words(case.mail.visible or case.mail.text)
+    agent = agent_of(case)
+    if not case.delivery.live or agent is None:
+        # History is what was said then: nothing in it is a command today.
+        files = bool(case.mail.attachments)
+        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=False)
+    script = commands.read(own, _forwarded(own))
+    if script.lines:
+        known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
+        script = replace(script, rest=commands.without_signature(script.rest, known))
+    facts = case.facts
+    asked = Asked(
+        script=script,
+        ticket=ticket,
+        policy=case.policy,
+        now=case.delivery.received,
+        agent=agent,
+        others=facts.tickets,
+        merged=facts.merged,
+        away=facts.away,
+        undoable=facts.undoable.get(ticket.number, ()),
+    )
+    notes = [line.value for line in script.lines if line.name == "note" and line.value]
+    return _Said(
+        script=script,
+        plan=commanding.plan(asked),
+        words="\n\n".join(filter(None, (*notes, script.rest))),
+        # A logo below a command is no answer.
+        files=any(not (script.lines and a.inline) for a in case.mail.attachments),
+        inward=case.inward or script.has("note"),
+    )
+
+
+def _forwarded(words: str) -> int | None:
+    """The line where a forwarded mail begins: nothing in it is a command (reliability: C4)."""
+    lines = words.split("\n")
+    found = (
+        at
+        for at, line in enumerate(lines)
+        if strip_headings.divider(line) or strip_headings.header_block(lines, at, len(lines))
+    )
+    return next(found, None)
+
+
+def _outcome(said: _Said) -> Outcome:
+    if not said.speaks:
+        return Outcome.COMMAND
+    return Outcome.NOTE if said.inward else Outcome.REPLY
+
+
+def _reason(said: _Said, placed: Placement) -> str:
+    names = ", ".join(f"#{line.name}" for line in said.script.lines)
+    ordered = f" with {names}" if names else ""
+    if not said.speaks:
+        return f"an agent's commands {names}: {placed.how}"
+    return f"an agent's {'note' if said.inward else 'answer'}{ordered}: {placed.how}"
+
+
+def _steps(said: _Said) -> list[Step]:
+    return [Step(step="commands", verdict="done", reason=line) for line in said.plan.said]
+
+
+# --- doing -----------------------------------------------------------------------------------
+
+
+def _kept(case: Case, said: _Said) -> tuple[AppendMessage, ...]:
+    if not said.speaks:
+        return ()
+    kind = MessageKind.NOTE if said.inward else MessageKind.AGENT
+    return (AppendMessage(kind=kind, author=case.mail.sender),)
+
+
+def _returned(case: Case) -> tuple[NoteAbsence, ...]:
+    agent = agent_of(case)
+    if agent is None or agent.address.lower() not in case.facts.away:
+        return ()
+    return (NoteAbsence(agent=agent.address, away=False),)
+
+
+def _settled(case: Case, ticket: TicketView, said: _Said) -> list[SetField]:
+    """What an answer changes by itself; what a command says goes before it."""
+    if said.inward or not said.speaks:
+        return []
+    life, fields, script = case.policy.life, [], said.script
     waits = ticket.status not in (life.closed, life.pending)
-    if waits and life.may(ticket.status, life.pending):
+    told = any(script.has(name) for name in _STATUS_COMMANDS)
+    if waits and not told and life.may(ticket.status, life.pending):
         fields.append(SetField(field="status", value=life.pending, because="an agent answered"))
     agent = agent_of(case)
-    if not ticket.assignee and agent:
+    free = not ticket.assignee and not script.has("assign")
+    if free and agent and case.policy.first_answer_takes:
         fields.append(
             SetField(field="assignee", value=agent.address, because="the first to answer")
         )
     return fields
+
+
+def _acted(case: Case, said: _Said) -> tuple[Acted, ...]:
+    """What can be taken back, and how, is remembered; taking back itself cannot."""
+    agent = agent_of(case)
+    wanted = said.script.lines or case.policy.undo_within
+    if agent is None or not wanted or said.script.has("undo") or not case.delivery.live:
+        return ()
+    lines = tuple(line.text[:200] for line in said.script.lines)
+    return (Acted(agent=agent.address, lines=lines),)
+
+
+# --- telling ---------------------------------------------------------------------------------
+
+
+def _told(
+    case: Case, before: TicketView, view: TicketView, done: tuple[Effect, ...], said: _Said
+) -> tuple[Notify, ...]:
+    author = case.author.address
+    told: tuple[Notify, ...] = ()
+    if said.speaks:
+        told = audience.tell(
+            Happening.NOTE if said.inward else Happening.AGENT_ANSWERED,
+            after(before, done),
+            case.policy,
+            author=author,
+            present=addressed.present(case.mail),
+        )
+    # Whoever puts a ticket off says so in words, or does not want to say it.
+    known = replace(before, status=view.status) if said.script.has("snooze") else before
+    told += changes(known, view, case.policy, author=author)
+    if said.script.lines:
+        told = tuple(replace(notify, words=said.words) for notify in told)
+    return read_by(_once(told), case.delivery.approved_by)
+
+
+def _once(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
+    """No agent gets the same words twice: who is assigned reads them in that notice."""
+    assigned = {p.address for n in told if n.notice is Notice.AGENT_ASSIGNED for p in n.to}
+    result = []
+    for notify in told:
+        if notify.notice is Notice.AGENT_MESSAGE:
+            notify = replace(notify, to=tuple(p for p in notify.to if p.address not in assigned))
+        if notify.to or notify.left_out:
+            result.append(notify)
+    return tuple(result)
+
+
+def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Notify, ...]:
+    agent, plan = agent_of(case), said.plan
+    if agent is None or not said.script.lines:
+        return ()
+    to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
+    help_ = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
+    only_help = all(line.name == "help" for line in said.script.lines) and not said.speaks
+    wanted = case.policy.transcripts == "always" or plan.shows
+    if only_help or not wanted:
+        return help_
+    lines = [*plan.said, _went(said, told)]
+    return (
+        *help_,
+        Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows),
+    )
+
+
+def _went(said: _Said, told: tuple[Notify, ...]) -> str:
+    """Who got the words."""
+    if not said.speaks:
+        return "There were no words in your mail for anybody else."
+    if said.inward:
+        return "Your words are an internal note; nothing of them leaves the house."
+    answers = [p.address for n in told if n.notice is Notice.ANSWER for p in n.to]
+    return f"Your answer goes to {', '.join(answers) or 'nobody'}."
+
+
+def _mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
+    """Nothing is done and nothing is sent (reliability: C5); the words are not lost.
+
+    Approving such a mail cannot mend it: it becomes a note.
+    """
+    agent = agent_of(case)
+    first = plan.problems[0]
+    why = f"{commands.MISTAKES}: line {first.at}, {first.wrong}"
+    approved = bool(case.delivery.approved_by)
+    owner = agent.address if agent else ""
+    kept: Effect = Hold(author=case.mail.sender, why=why, owner=owner)
+    what = "held"
+    if approved:
+        kept, what = AppendMessage(kind=MessageKind.NOTE, author=case.mail.sender), "a note now"
+    told: tuple[Notify, ...] = ()
+    if agent and not case.quiet:
+        to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
+        lines = (
+            f"Nothing was done and nothing was sent: your mail is {what}.",
+            *(slip.said() for slip in plan.problems),
+            "Send it again as it should be; `#help` alone in a mail brings the table of commands.",
+        )
+        told = (Notify(notice=Notice.TRANSCRIPT, to=to, note="\n\n".join(lines)),)
+    step = Step(step="commands", verdict="held", reason=why)
+    return Decision(
+        outcome=Outcome.NOTE if approved else Outcome.HELD,
+        reason=f"{what}: {why}",
+        target=ticket.number,
+        effects=(kept, *told),
+        trace=(*case.trace, step, *told_steps(told, case)),
+    )
 
 
 def _empty_answer(case: Case, ticket: TicketView) -> Decision:

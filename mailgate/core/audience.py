@@ -32,6 +32,7 @@ class Happening(StrEnum):
     ASSIGNED = "assigned"
     STATUS = "status"
     CLOSED = "closed"
+    REMINDED = "reminded"  # a clock that an agent wound up has rung
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,7 @@ AUDIENCE: Mapping[Happening, Telling] = {
         requester=Notice.ASSIGNMENT, cc=Notice.ASSIGNMENT, assignee=Notice.AGENT_ASSIGNED
     ),
     Happening.STATUS: Telling(requester=Notice.STATUS, cc=Notice.STATUS),
+    Happening.REMINDED: Telling(assignee=Notice.AGENT_MESSAGE, queue=Notice.AGENT_MESSAGE),
     Happening.CLOSED: Telling(requester=Notice.CLOSURE, cc=Notice.CLOSURE),
 }
 

@@ -30,7 +30,7 @@ from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
 from mailgate.core.policy import Policy
 from mailgate.core.proofs import Proof
 from mailgate.core.ticket import TicketView
-from mailgate.core.token import holder_of
+from mailgate.core.token import Purpose, holder_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +79,8 @@ def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof])
         reason = f"an agent's token, but {asked.author.stamp_reason}"
         return _but(held, reason, level=0, revoke=agent.address)
     aligned = "aligned" in asked.author.proofs
-    if own and aligned:
-        stale = _stale(asked, own)
-        if not stale:
-            reason = "an agent, proven by a token and by a stamp"
-            return _acting(agent, ticket, asked.policy, level=2, reason=reason)
-        return _but(held, f"an agent's token and stamp, but {stale}")
+    if aligned and (own or any(map(_is_note, good))):
+        return _stamped(asked, agent, ticket, own or [p for p in good if _is_note(p)], held)
     if own:
         if asked.provable or asked.policy.trust.require == "strict":
             return _but(held, f"an agent's token alone: {_lacking(asked)}")
@@ -95,10 +91,27 @@ def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof])
     return Standing(reason="an agent's address, and nothing that proves it")
 
 
+def _stamped(
+    asked: Question, agent: Agent, ticket: TicketView, shown: list[Proof], held: Standing
+) -> Standing:
+    """With a stamp and a token of their own; or of a colleague's note address.
+
+    Agents pass note addresses to each other, and a note shows nothing to anybody outside.
+    """
+    own = _is_of(shown[0], agent)
+    stale = _stale(asked, shown)
+    if stale:
+        return _but(held, f"an agent's token and stamp, but {stale}")
+    reason = "an agent, proven by a token and by a stamp"
+    if not own:
+        reason = "an agent, proven by a stamp, at a colleague's note address"
+    return _acting(agent, ticket, asked.policy, level=2 if own else 1, reason=reason)
+
+
 def _acting(
     agent: Agent, ticket: TicketView, policy: Policy, *, level: int, reason: str
 ) -> Standing:
-    if not _has_access(agent, ticket, policy):
+    if not has_access(agent, ticket, policy):
         reason = f"{reason}, who does not work in queue {ticket.queue}"
         return Standing(role=Role.AGENT, power=Power.HOLD, level=level, reason=reason, agent=agent)
     power = Power.WIDEN if level >= 2 else Power.ACT
@@ -191,6 +204,10 @@ def _is_of(proof: Proof, agent: Agent) -> bool:
     return holder in {holder_of(a) for a in (agent.address, *agent.aliases)}
 
 
+def _is_note(proof: Proof) -> bool:
+    return proof.claim.sealed.token.purpose is Purpose.NOTE
+
+
 def _stale(asked: Question, own: list[Proof]) -> str:
     """A signed mail can be sent again by anybody who has it (DKIM replay, RFC 6376 section 8.6)."""
     if not any(p.claim.signed for p in own):
@@ -210,7 +227,8 @@ def _lacking(asked: Question) -> str:
     return asked.author.stamp_reason or "no stamp of a server we trust"
 
 
-def _has_access(agent: Agent, ticket: TicketView, policy: Policy) -> bool:
+def has_access(agent: Agent, ticket: TicketView, policy: Policy) -> bool:
+    """Whether an agent works on this ticket: in its queue, or because it was given to them."""
     there = policy.agents_of(ticket.queue)
     assigned = {ticket.assignee.lower(), *(a.lower() for a in policy.groups.get(ticket.group, ()))}
     return not there or agent in there or agent.address.lower() in assigned

@@ -40,6 +40,7 @@ class Case:
     mailbox: Mailbox | None
     trace: tuple[Step, ...]
     standing: Standing = field(default_factory=Standing)  # on the ticket it was placed at
+    inward: bool = False  # it came to a note address: an agent's words in it never leave
 
     @property
     def quiet(self) -> bool:

@@ -8,7 +8,21 @@ from typing import Any
 
 from mailgate.core import audience
 from mailgate.core.audience import Happening
-from mailgate.core.decision import AddParticipant, Effect, Notify, SetField, Step
+from mailgate.core.decision import (
+    AddParticipant,
+    AddTag,
+    AddTime,
+    Effect,
+    Mute,
+    Notify,
+    RemoveParticipant,
+    RemoveTag,
+    Reshape,
+    SetCustom,
+    SetField,
+    SetRequester,
+    Step,
+)
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
 
@@ -21,16 +35,43 @@ def after(ticket: TicketView, effects: Sequence[Effect]) -> TicketView:
             ticket = replace(ticket, **changed)
         elif isinstance(effect, AddParticipant) and effect.address.addr not in ticket.cc:
             ticket = replace(ticket, cc=(*ticket.cc, effect.address.addr))
+        elif isinstance(effect, Reshape | AddTag):
+            ticket = _reshaped(ticket, effect)
+        elif isinstance(effect, Mute):
+            others = tuple(a for a in ticket.muted if a != effect.address)
+            muted = (*others, effect.address) if effect.muted else others
+            ticket = replace(ticket, muted=muted)
     return ticket
 
 
-def changes(before: TicketView, ticket: TicketView, policy: Policy) -> tuple[Notify, ...]:
-    """The notices that a change of status or assignment causes."""
+def _reshaped(ticket: TicketView, effect: Reshape | AddTag) -> TicketView:
+    match effect:
+        case AddTag() if effect.tag not in ticket.tags:
+            return replace(ticket, tags=(*ticket.tags, effect.tag))
+        case RemoveTag():
+            return replace(ticket, tags=tuple(t for t in ticket.tags if t != effect.tag))
+        case RemoveParticipant():
+            return without(ticket, {effect.address})
+        case SetRequester():
+            new = effect.address.addr
+            return replace(without(ticket, {new}), requester=new)
+        case SetCustom():
+            return replace(ticket, fields={**ticket.fields, effect.key: effect.value})
+        case AddTime():
+            return replace(ticket, time_spent=max(0, ticket.time_spent + effect.minutes))
+        case _:
+            return ticket
+
+
+def changes(
+    before: TicketView, ticket: TicketView, policy: Policy, *, author: str = ""
+) -> tuple[Notify, ...]:
+    """The notices that a change of status or assignment causes; none to their author."""
     told: tuple[Notify, ...] = ()
     if (before.assignee, before.group) != (ticket.assignee, ticket.group) and (
         ticket.assignee or ticket.group
     ):
-        told += audience.tell(Happening.ASSIGNED, ticket, policy)
+        told += audience.tell(Happening.ASSIGNED, ticket, policy, author=author)
     if before.status != ticket.status:
         closed = ticket.status == policy.life.closed
         told += audience.tell(Happening.CLOSED if closed else Happening.STATUS, ticket, policy)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mailgate.core import (
+    absence,
     addressed,
     answering,
     authorise,
     bouncing,
+    granting,
     holding,
     identify,
     opening,
@@ -18,14 +20,14 @@ from mailgate.core import (
     thread,
 )
 from mailgate.core.case import Case, Delivery
-from mailgate.core.decision import Decision, Facts, Outcome, Step
+from mailgate.core.decision import Decision, Facts, NoteAbsence, Outcome, Step
 from mailgate.core.mail import Kind, ParsedMail
 from mailgate.core.people import Author, Power, Role, Standing
 from mailgate.core.policy import Policy
 from mailgate.core.proofs import Proof
 from mailgate.core.screen import Treatment
 from mailgate.core.thread import Placement
-from mailgate.core.token import hidden
+from mailgate.core.token import Purpose, hidden
 
 __all__ = ["Delivery", "decide", "quarantine"]
 
@@ -108,10 +110,17 @@ def _place(case: Case) -> Decision:
     if case.facts.copy is not None and (back := bouncing.returned(case)) is not None:
         return back
     placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
-    case = replace(case, standing=placed.standing, trace=(*case.trace, *placed.steps))
+    case = replace(
+        case,
+        standing=placed.standing,
+        trace=(*case.trace, *placed.steps),
+        # Whether it is to be believed or not: words for agents never go out by a doubt.
+        inward=any(claim.sealed.token.purpose is Purpose.NOTE for claim in given),
+    )
     if automatic and case.author.agent and (given or placed.number or placed.links):
         reason = f"an agent's automatic mail: {case.verdict.reason}"
-        return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
+        effects = _away(case)
+        return Decision(outcome=Outcome.IGNORED, reason=reason, effects=effects, trace=case.trace)
     if placed.number is None:
         return opening.new_ticket(case, placed.links)
     return _on_ticket(case, placed, placed.number)
@@ -123,11 +132,26 @@ def _on_ticket(case: Case, placed: Placement, number: int) -> Decision:
         return replying.noted(case, ticket)
     # History is taken at its word: an agent's mail in it was an agent's answer.
     told_so = not case.delivery.live and here.role is Role.STRANGER and case.author.agent
-    if (here.role is Role.AGENT and here.power >= Power.ACT) or told_so:
+    acts = here.power >= Power.ACT
+    noted = acts and case.inward and case.author.agent is not None  # whatever else they are here
+    if (here.role is Role.AGENT and acts) or told_so or noted:
+        if (held := answering.lacking(case, ticket)) is not None:
+            return holding.hold(replace(case, standing=held), ticket, placed)
         return answering.answer(case, ticket, placed)
     if here.power is Power.HOLD and case.delivery.live:
         return holding.hold(case, ticket, placed)
     return replying.reply(case, ticket, placed)
+
+
+def _away(case: Case) -> tuple[NoteAbsence, ...]:
+    """An agent's answering machine says that the agent is away.
+
+    Believed without proof: it changes nothing but what agents are shown.
+    """
+    agent = case.author.agent
+    if agent is None or not case.delivery.live or not absence.is_absent(case.mail):
+        return ()
+    return (NoteAbsence(agent=agent.address, away=True),)
 
 
 def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
@@ -148,8 +172,8 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
         return _approved(case)
     if not case.delivery.live:
         return thread.place_history(found, case.policy)
-    thanks = replying.is_thanks(case)
-    placed = thread.place(found, case.policy, now=case.delivery.received, thanks=thanks)
+    opens_nothing = replying.is_thanks(case) or granting.is_wish(case)
+    placed = thread.place(found, case.policy, now=case.delivery.received, thanks=opens_nothing)
     if placed.number is None:
         return placed
     here = placed.standing

@@ -12,23 +12,36 @@ from enum import StrEnum
 
 from mailgate.core.effects import (
     HUMAN,
+    REPLIES,
     TO_AGENTS,
+    Acted,
     AddParticipant,
     AddTag,
+    AddTime,
     AppendMessage,
     Approve,
     Effect,
     Hold,
     LinkTicket,
     Merge,
+    Mute,
+    NoteAbsence,
     Notice,
     Notify,
     OpenTicket,
     Prove,
+    Rate,
     Recipient,
     RecordBounce,
+    RemoveParticipant,
+    RemoveTag,
+    Reshape,
     RevokeTokens,
+    SetClock,
+    SetCustom,
     SetField,
+    SetRequester,
+    Undo,
 )
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
@@ -36,9 +49,12 @@ from mailgate.core.token import Key
 __all__ = [
     "FINAL_STATES",
     "HUMAN",
+    "REPLIES",
     "TO_AGENTS",
+    "Acted",
     "AddParticipant",
     "AddTag",
+    "AddTime",
     "AppendMessage",
     "Approve",
     "Attempt",
@@ -53,7 +69,9 @@ __all__ = [
     "Keys",
     "LinkTicket",
     "Merge",
+    "Mute",
     "New",
+    "NoteAbsence",
     "Notice",
     "Notify",
     "OpenTicket",
@@ -61,14 +79,23 @@ __all__ = [
     "Outgoing",
     "OutgoingCopy",
     "Prove",
+    "Rate",
     "Recipient",
     "RecordBounce",
+    "RemoveParticipant",
+    "RemoveTag",
+    "Reshape",
     "RevokeTokens",
     "SentCopy",
     "SentMail",
+    "SetClock",
+    "SetCustom",
     "SetField",
+    "SetRequester",
     "Step",
     "Target",
+    "Undo",
+    "Undoable",
 ]
 
 
@@ -107,6 +134,9 @@ class Keys:
     tickets: tuple[int, ...] = ()  # named by tokens in addresses and ids, not yet believed
     held: int | None = None  # the held mail that a release address names, not yet believed
     copy: int | None = None  # the copy that a return path names, not yet believed
+    agents: bool = False  # it may be an agent's: who is away is looked up as well
+    mentioned: tuple[int, ...] = ()  # tickets that an agent's commands may speak of
+    undo: bool = False  # it may want something taken back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +179,17 @@ class HeldMail:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undoable:
+    """What an agent's last mail on a ticket did, as its event tells."""
+
+    event: int
+    inbox: int | None
+    agent: str
+    at: datetime
+    lines: tuple[str, ...] = ()  # its commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Flood:
     """New matters that one sender, and one domain, brought lately: opened or gathered."""
 
@@ -177,6 +218,8 @@ class Facts:
     copy: SentCopy | None = None
     flood: Flood = Flood()
     challenges: int = 0  # to the sender, in the last seven days
+    away: Mapping[str, datetime] = field(default_factory=dict)  # agent -> since when
+    undoable: Mapping[int, tuple[Undoable, ...]] = field(default_factory=dict)  # newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ ticket exists yet. `mailgate.apply` holds the only `match` over Effect.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from mailgate.core.mail import Address, DeliveryReport
@@ -27,12 +28,21 @@ class Notice(StrEnum):
     AGENT_MESSAGE = "agent-message"
     AGENT_HELD = "agent-held"  # a mail waits for an agent's approval
     AGENT_BOUNCE = "agent-bounce"  # a mail of the ticket did not reach somebody
+    STATE = "state"  # how a ticket stands, to a customer who asked
+    RATED = "rated"  # a customer's rating was noted
+    MUTED = "muted"  # the last mail to whoever wanted no more of a ticket
+    TRANSCRIPT = "transcript"  # what came of an agent's commands, to that agent
+    HELP = "help"  # the table of commands, to an agent
     CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
     ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
 
 
 # A person's words, which a machine only carries on: never capped, never marked as automatic.
 HUMAN: frozenset[Notice] = frozenset({Notice.ANSWER, Notice.COPY})
+# A machine's answer to one mail (RFC 3834, section 5); all else that it writes is news.
+REPLIES: frozenset[Notice] = frozenset(
+    {Notice.CONFIRMATION, Notice.STATE, Notice.RATED, Notice.MUTED}
+)
 TO_AGENTS: frozenset[Notice] = frozenset(
     {
         Notice.AGENT_NEW,
@@ -40,6 +50,8 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.AGENT_MESSAGE,
         Notice.AGENT_HELD,
         Notice.AGENT_BOUNCE,
+        Notice.TRANSCRIPT,
+        Notice.HELP,
         Notice.CHALLENGE,
         Notice.ALERT,
     }
@@ -74,6 +86,49 @@ class AddParticipant:
 
     address: Address
     added_by: str
+    again: bool = False  # even somebody who was taken off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveParticipant:
+    """Take an address off the target's CC list; it is remembered, so that it cannot slip back."""
+
+    address: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetRequester:
+    """The target is this person's from now on; the requester before is taken off."""
+
+    address: Address
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetCustom:
+    """Set a custom field of the target; "" empties it."""
+
+    key: str
+    value: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddTime:
+    """Add to the time spent on the target; below zero takes off."""
+
+    minutes: int
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetClock:
+    """Wind up a clock of the target, or stop it."""
+
+    kind: str  # snooze | due
+    due: datetime | None
+    because: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +143,14 @@ class SetField:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddTag:
     """Put a tag on the target."""
+
+    tag: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveTag:
+    """Take a tag off the target."""
 
     tag: str
     because: str
@@ -141,6 +204,32 @@ class Merge:
 
     merged: int
     because: str
+    into: int | None = None  # the target itself is merged into this one, which then is the target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteAbsence:
+    """An agent's answering machine wrote, or the agent did again."""
+
+    agent: str  # the registered address
+    away: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """Take back what an agent's mail did: `event` tells how, its answers never leave."""
+
+    event: int  # id of the event that Acted left
+    inbox: int | None  # the mail
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acted:
+    """An agent's mail did what stands before this; its inverse is kept in an event."""
+
+    agent: str  # the registered address
+    lines: tuple[str, ...] = ()  # the commands as they were written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +238,23 @@ class Prove:
 
     address: str
     proven: bool  # False: it wrote, that is all
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """Send a participant nothing more of the target, or everything again."""
+
+    address: str
+    muted: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Note how content a customer was, from 1 to 5; it replaces an earlier rating."""
+
+    rating: int
+    by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +275,15 @@ class Notify:
     left_out: tuple[Recipient, ...] = ()  # who would have got it, and why not
     note: str = ""  # a word of ours to agents, e.g. why nothing was sent
     proven: bool = False  # the sender is proven: an automatic notice may go to more people
+    words: str | None = None  # the words it carries, where they are not all of the mail's
+    shows: tuple[int, ...] = ()  # tickets to be shown with all their messages, to agents
+    wished: bool = False  # a customer's reply asked for what it tells
 
 
+# What only an agent's command, or taking it back, does to a ticket.
+Reshape = (
+    RemoveParticipant | SetRequester | SetCustom | AddTime | SetClock | RemoveTag | NoteAbsence
+)
 Effect = (
     OpenTicket
     | AppendMessage
@@ -184,5 +297,10 @@ Effect = (
     | RevokeTokens
     | Merge
     | Prove
+    | Mute
+    | Rate
     | Notify
+    | Reshape
+    | Undo
+    | Acted
 )

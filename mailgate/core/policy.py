@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 
 from mailgate.core.mail import Kind
@@ -73,6 +73,16 @@ class Trust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Customers:
+    """[customers]: what people can have by answering with a word alone (`core.wishes`)."""
+
+    status: bool = True
+    close: bool = True
+    rating: bool = True
+    stop: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What a decision may know of the configuration."""
 
@@ -98,7 +108,13 @@ class Policy:
     flood_mails: int = 50  # new tickets of one sender within `flood_minutes` are a flood; 0 never
     flood_domain_mails: int = 300  # of one domain
     flood_minutes: int = 10
+    first_answer_takes: bool = True  # whoever answers first is assigned
+    transcripts: str = "always"  # always | problems: when an agent is told what a mail did
+    undo_within: timedelta = timedelta(0)  # how long an agent's mail waits, and can be undone
+    fields: tuple[str, ...] = ()  # names of custom fields; empty: any
+    zone: tzinfo = UTC  # in which agents write times
     rules: tuple[Rule, ...] = ()
+    customers: Customers = field(default_factory=Customers)
     show_name: str = "name"  # of agents in mail to customers: name | first | team
     attachments_max: int = 10 << 20  # octets of attachments that go along with an agent's notice
     quote_lines: int = 30  # of the customer's last message, below an answer; 0: none

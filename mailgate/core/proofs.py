@@ -72,7 +72,7 @@ def _signed_addresses(mail: ParsedMail) -> set[str]:
 
 def proofs(given: tuple[Claim, ...], facts: Facts, now: datetime) -> tuple[Proof, ...]:
     """What speaks for belonging to a ticket, and why some of it does not; `now` of its receipt."""
-    wanted = (Purpose.REPLY, Purpose.MESSAGE)
+    wanted = (Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE)
     return tuple(
         Proof(
             claim=claim,

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mailgate.core import commands
 from mailgate.core.bounces import copy_number
 from mailgate.core.decision import Facts, Keys, Step
 from mailgate.core.mail import Envelope, ParsedMail
-from mailgate.core.people import Power, Standing
+from mailgate.core.people import Power, Role, Standing
 from mailgate.core.policy import Policy
-from mailgate.core.proofs import Proof, claims, named
+from mailgate.core.proofs import Claim, Proof, claims, named
 from mailgate.core.relatives import relatives
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Purpose
@@ -62,16 +63,28 @@ class Found:
 def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
     """What has to be looked up to place this mail."""
     given = claims(mail, envelope, policy)
+    agents = _by_agent(mail, given, policy)
+    words = (mail.visible or mail.text) if agents else ""
     return Keys(
         ids=mail.ancestors(),
         own_id=mail.message_id if mail.has_message_id else "",
         reported_id=mail.reported_id,
         numbers=subject_numbers(mail.subject, policy),
         sender=mail.sender.addr if mail.sender else "",
-        tickets=named(given, Purpose.REPLY, Purpose.MESSAGE)[:_MAX_NUMBERS],
+        tickets=named(given, Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE)[:_MAX_NUMBERS],
         held=next(iter(named(given, Purpose.RELEASE)), None),
         copy=copy_number(mail, envelope),
+        agents=agents,
+        mentioned=commands.mentions(words),
+        undo="#undo" in words.lower(),
     )
+
+
+def _by_agent(mail: ParsedMail, given: Sequence[Claim], policy: Policy) -> bool:
+    """Whether it may be an agent's, not yet believed: then it may hold commands."""
+    if mail.sender and policy.agent_for(mail.sender.addr):
+        return True
+    return any(claim.sealed.token.role is Role.AGENT for claim in given)
 
 
 def subject_numbers(subject: str, policy: Policy) -> tuple[int, ...]:
@@ -82,7 +95,7 @@ def subject_numbers(subject: str, policy: Policy) -> tuple[int, ...]:
 
 
 def place(found: Found, policy: Policy, *, now: datetime, thanks: bool = False) -> Placement:
-    """Find the ticket. A mere `thanks` goes to a ticket however long it has been closed."""
+    """Find the ticket. Mere `thanks`, or a wish, goes to a ticket however long it is closed."""
     steps: list[Step] = [*_refused(found.proofs)]
     links: list[tuple[int, str]] = []
     evidence = list(_evidence(found, policy))

@@ -65,6 +65,10 @@ class TicketView:
     muted: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     closed: datetime | None = None  # when it was last closed
+    resolution: str = ""
+    time_spent: int = 0  # minutes
+    fields: Mapping[str, str] = field(default_factory=dict)  # custom ones
+    rating: int = 0  # 1 to 5 as a customer gave it, 0 none
 
     @property
     def participants(self) -> tuple[str, ...]:

@@ -57,6 +57,7 @@ class Purpose(IntEnum):
     MESSAGE = 2  # a Message-ID: belongs to a ticket
     BOUNCE = 3  # a return path: `number` is the copy it was made for
     RELEASE = 4  # answers a challenge: `number` is the held mail
+    NOTE = 5  # a note address: an agent's words to a ticket that never leave the house
 
 
 # A challenge has the release token as its Message-ID: where no address with a token reaches us, an

@@ -38,8 +38,21 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "quoted_at": "2026-05-01 12:30",
         "release": "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "valid_hours": 24,
+        "note_address": "support+fiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
+        "commands": (
+            {
+                "name": "close",
+                "usage": "#close [RESOLUTION]",
+                "effect": "the ticket is closed",
+                "example": "#close the fuser was replaced",
+            },
+        ),
         "public_url": "help.example.org",
         "bounced_address": "bob@example.net",
+        "last_message": "2026-05-04",
+        "rating": 4,
+        "wished": True,
+        "ask_rating": True,
         "diagnostic": "550 5.1.1 <bob@example.net>: user unknown",
     }
 )
@@ -53,6 +66,8 @@ def _all(text: str) -> Mapping[str, object]:
             replaced[key] = Markup()
         elif isinstance(value, str):
             replaced[key] = text
+        elif key == "commands":
+            replaced[key] = value  # a table of ours; nobody else writes in it
         elif isinstance(value, tuple):
             replaced[key] = (text,) if text else ()
         else:

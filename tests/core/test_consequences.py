@@ -29,7 +29,10 @@ def test_after() -> None:
         put("status", "resolved"),
     ]
     assert after(ticket(), effects) == ticket(
-        status="resolved", category="billing", cc=("carl@customer.test", "dora@customer.test")
+        status="resolved",
+        category="billing",
+        cc=("carl@customer.test", "dora@customer.test"),
+        tags=("money",),
     )
 
 

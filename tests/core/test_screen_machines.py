@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mailgate.core import absence, vacation
-from mailgate.core.decision import OpenTicket, Outcome
+from mailgate.core.decision import NoteAbsence, OpenTicket, Outcome
 from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.parse import parse
 from mailgate.core.screen import screen
@@ -296,4 +296,5 @@ def test_a_request_in_a_machines_cloak_is_a_ticket_only_unconfirmed_L3(given: Pa
 )
 def test_an_agents_vacation_does_nothing_C7(given: ParsedMail) -> None:
     found = decided(given, facts())
-    assert (found.outcome, found.effects) == (Outcome.IGNORED, ())
+    noticed = (NoteAbsence(agent=ANA.address, away=True),)
+    assert (found.outcome, found.effects) == (Outcome.IGNORED, noticed)

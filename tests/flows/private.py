@@ -10,6 +10,7 @@ from email.message import EmailMessage, Message
 from email.policy import default
 from html import unescape
 
+from mailgate.core.decision import CopyState
 from mailgate.core.policy import Policy
 from store.database import Database, Tx
 
@@ -50,10 +51,12 @@ class Copy:
 
 
 def copies(tx: Tx) -> list[Copy]:
-    """Everything that was ever queued, a copy for each recipient."""
+    """Everything that was ever queued and not called back, a copy for each recipient."""
     found = []
     for row in tx.outbox.list(limit=100_000):
         for to in row.recipients:
+            if to.state is CopyState.CANCELLED:
+                continue
             mail = email.message_from_bytes(tx.outbox.wire_bytes(to.id), policy=default)
             assert isinstance(mail, EmailMessage)
             copy = Copy(to.address, to.role, row.notice, row.ticket, to.mail_from, mail)

@@ -8,7 +8,7 @@ the next mail is there too).
 
 In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address, `{reply:ADDRESS}`
 the address it is to be answered at, `{return:ADDRESS}` its return path and `{release:ADDRESS}` the
-release address it names. All four may stand in `rcpt` and `mail_from`, too. `story.toml` may hold
+release address it names, `{note:ADDRESS}` the note address in our last mail that names one. All may stand in `rcpt` and `mail_from`, too. `story.toml` may hold
 `config`: more of config.toml.
 """
 
@@ -30,6 +30,7 @@ from mailgate.assembly import make_desk
 from mailgate.config import load
 from mailgate.core.change import plan_change
 from mailgate.core.mail import Envelope, Inbound
+from mailgate.core.token import Purpose, open_
 from mailgate.intake import Intake
 from mailgate.parsing import Parsers
 from mailgate.timers import Timers
@@ -77,7 +78,7 @@ autoclose_days = 3
 [tickets.groups]
 night = ["ana@example.org", "ben@example.org"]
 """
-_WISH = re.compile(r"\{(notice|reply|return|release):([^}]+)\}")
+_WISH = re.compile(r"\{(notice|reply|return|release|note):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
 _TOKEN = re.compile(r"\+[a-z2-7]{47}@", re.IGNORECASE)
 
@@ -108,6 +109,14 @@ class Sent:
     @property
     def reply_to(self) -> str:
         return str(self.mail["Reply-To"].addresses[0].addr_spec)
+
+    @property
+    def note(self) -> str:
+        """The note address that stands in the text, "" where there is none."""
+        body = self.mail.get_body(("plain",))
+        found = re.findall(r"[^\s<>]+\+([a-z2-7]{47})@[a-z.]+", body.get_content() if body else "")
+        notes = [text for text in found if _is_note(text)]
+        return f"support+{notes[-1]}@example.org" if notes else ""
 
     @property
     def release(self) -> str:
@@ -196,6 +205,8 @@ class House:
         def wish(match: re.Match[str]) -> str:
             asked = [m for m in self.sent(match[2]) if m.notice in ("challenge", "agent-held")]
             mail = asked[-1] if match[1] == "release" else self.last(match[2])
+            if match[1] == "note":
+                return [m.note for m in self.sent(match[2]) if m.note][-1]
             return {
                 "notice": mail.message_id,
                 "reply": mail.reply_to,
@@ -337,6 +348,11 @@ def _filled(how: Mapping[str, Any], house: House) -> dict[str, Any]:
 def config_of(folder: Path) -> str:
     """What a story adds to the configuration."""
     return str(_script(folder).get("config", ""))
+
+
+def _is_note(text: str) -> bool:
+    sealed = open_(text)
+    return sealed is not None and sealed.token.purpose is Purpose.NOTE
 
 
 def _first_address(raw: bytes) -> str:

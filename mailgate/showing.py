@@ -1,0 +1,65 @@
+"""A whole ticket as plain text, for the agent who asked by `#show`."""
+
+from __future__ import annotations
+
+from mailgate.core.policy import Policy
+from mailgate.core.ticket import MessageKind
+from store.database import Tx
+from store.ticket_rows import Message, TicketRow
+
+MOST = 30_000  # characters of all messages; the newest are shown
+_LABELS = {
+    MessageKind.CUSTOMER: "customer",
+    MessageKind.AGENT: "answer",
+    MessageKind.NOTE: "note",
+    MessageKind.SYSTEM: "automatic mail",
+    MessageKind.HELD: "held",
+}
+
+
+def ticket_text(tx: Tx, number: int, policy: Policy) -> str:
+    """The ticket's facts and its messages, the oldest first. Raises LookupError."""
+    row = tx.tickets.get(number)
+    if row is None:
+        raise LookupError(f"no ticket #{number}")
+    lines = [f"Ticket #{number}: {row.view.subject}", *_facts(tx, row, policy)]
+    room, shown = MOST, []
+    messages = tx.tickets.messages(number)
+    for message in reversed(messages):
+        text = _message(message, policy)
+        if len(text) > room:
+            shown.append("[earlier messages: `mailgate ticket show`]")
+            break
+        shown.append(text)
+        room -= len(text)
+    return "\n\n".join(("\n".join(lines), *reversed(shown)))
+
+
+def _facts(tx: Tx, row: TicketRow, policy: Policy) -> list[str]:
+    view = row.view
+    snoozed, due = (tx.reshaping.clock(view.number, kind) for kind in ("snooze", "due"))
+    facts = {
+        "status": view.status,
+        "priority": view.priority,
+        "category": view.category,
+        "queue": view.queue,
+        "assigned": view.assignee or view.group,
+        "requester": view.requester,
+        "cc": ", ".join(view.cc),
+        "tags": ", ".join(view.tags),
+        "resolution": view.resolution,
+        "minutes spent": str(view.time_spent or ""),
+        **{f"{key}": str(value) for key, value in view.fields.items()},
+        "waits until": f"{snoozed.astimezone(policy.zone):%Y-%m-%d %H:%M}" if snoozed else "",
+        "due": f"{due.astimezone(policy.zone):%Y-%m-%d %H:%M}" if due else "",
+        "linked": ", ".join(f"#{other}" for other, _ in row.links),
+    }
+    return [f"{name}: {value}" for name, value in facts.items() if value]
+
+
+def _message(message: Message, policy: Policy) -> str:
+    at = message.at.astimezone(policy.zone)
+    who = message.author_name or message.author or "command line"
+    head = f"[{at:%Y-%m-%d %H:%M}, {_LABELS[message.kind]}, {who}]"
+    files = "".join(f"\n+ {file.filename}" for file in message.attachments)
+    return f"{head}\n{(message.visible or message.text).strip()}{files}"
