@@ -36,6 +36,7 @@ from store.outbox import Outbox
 from store.people import People
 from store.reshaping import Reshaping
 from store.schema import settings
+from store.search import Search
 from store.sources import Sources
 from store.stats import Stats
 from store.tickets import Tickets
@@ -125,6 +126,11 @@ class Tx:
     def undeliverable(self) -> Undeliverable:
         """Addresses that our mail does not reach."""
         return Undeliverable(self.conn)
+
+    @cached_property
+    def search(self) -> Search:
+        """Messages by their words."""
+        return Search(self.conn)
 
     @cached_property
     def background(self) -> Background:

@@ -21,6 +21,7 @@ from store.migrations import HEAD
 from store.migrations.run import settings
 from store.schema import metadata
 from tests.store.samples import MINUTE, NOW, opening
+from tests.store.test_migrations import declared
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
 _AT = "2026-03-29 00:30:00.000000"
@@ -105,7 +106,8 @@ def test_an_upgraded_database_is_what_the_schema_declares(old: Database) -> None
     old.migrate()
     assert old.version() == HEAD
     with old.engine.connect() as conn:
-        options = {"compare_type": True, "compare_server_default": not old.sqlite}
+        options: dict[str, Any] = {"compare_type": True, "include_name": declared}
+        options["compare_server_default"] = not old.sqlite
         assert compare_metadata(MigrationContext.configure(conn, opts=options), metadata) == []
 
 
@@ -225,3 +227,15 @@ def test_an_upgrade_that_is_killed_at_its_end_can_run_again(old: Database, tmp_p
     assert _contents(old) == before
     old.migrate()
     assert old.version() == HEAD
+
+
+def test_an_upgrade_makes_what_was_written_before_findable(old: Database) -> None:
+    at = f"'{_AT}'" if old.sqlite else _T
+    with old.transaction() as tx:
+        tx.conn.exec_driver_sql(
+            "INSERT INTO messages (ticket, inbox, kind, subject, at, visible)"  # noqa: S608
+            f" VALUES (1001, 1, 'customer', 'Fire', {at}, 'The printer smokes')"
+        )
+    old.migrate()
+    with old.reading() as tx:
+        assert [hit.ticket for hit in tx.search.find(["smokes", "fire"], least=2)] == [1001]

@@ -1,0 +1,121 @@
+"""Full-text search over messages: SQLite's FTS5, PostgreSQL's tsvector.
+
+The index is kept by triggers (migration 0003), in the transaction that writes the message. It knows
+notes and held mail as well; what may be found is decided here, by the kind the message has now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, text
+
+from mailgate.core.ticket import MessageKind
+from store.dialects import Spelled, on
+
+INDEX = "message_words"  # the index; its own tables begin with this name
+RECENT = 20_000  # messages that are searched: the bound of what a search may cost
+_BEST = 60  # messages that are looked at
+_SEEN = 4000  # characters of each
+_PUBLIC = (MessageKind.CUSTOMER.value, MessageKind.AGENT.value)
+_WORD = re.compile(r"[^\W_]{2,50}")
+
+_MATCHES = {
+    "sqlite": (
+        "SELECT rowid AS id, -rank AS weight FROM message_words WHERE message_words MATCH :query"
+        " AND rowid > (SELECT coalesce(max(id), 0) FROM messages) - :recent"
+        " ORDER BY rank LIMIT :best"
+    ),
+    "postgresql": (
+        "SELECT message AS id, ts_rank(words, to_tsquery('simple', :query)) AS weight"
+        " FROM message_words WHERE words @@ to_tsquery('simple', :query)"
+        " AND message > (SELECT coalesce(max(id), 0) FROM messages) - :recent"
+        " ORDER BY weight DESC, message DESC LIMIT :best"
+    ),
+}
+_TICKETS_OF = (
+    "SELECT m.ticket, t.subject, t.status, t.queue, t.resolution,"
+    " m.subject || ' ' || substr(m.visible, 1, :seen) AS said"
+    " FROM (MATCHES) AS f JOIN messages m ON m.id = f.id JOIN tickets t ON t.number = m.ticket"
+    " WHERE m.kind IN :kinds AND t.merged_into IS NULL ORDER BY f.weight DESC, f.id DESC"
+)
+_FIND: Spelled = {
+    name: text(_TICKETS_OF.replace("MATCHES", matches)).bindparams(
+        bindparam("kinds", expanding=True)
+    )
+    for name, matches in _MATCHES.items()
+}
+_LAST_ANSWER = text(
+    "SELECT visible FROM messages WHERE ticket = :ticket AND kind = 'agent'"
+    " ORDER BY at DESC, id DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A ticket that was found."""
+
+    ticket: int
+    subject: str
+    status: str
+    queue: str
+    resolution: str
+    words: int  # how many of the words asked for one of its messages says
+
+
+class Search:
+    """Searches, inside one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def find(
+        self, words: Sequence[str], *, least: int = 1, kinds: Collection[str] = _PUBLIC
+    ) -> list[Hit]:
+        """Tickets of which a message of these kinds says `least` of the words; the best first.
+
+        Only the last RECENT messages are searched. Without `kinds`: what a customer may know.
+        """
+        asked = list(
+            dict.fromkeys(plain for word in words for plain in _WORD.findall(word.lower()))
+        )
+        if not asked:
+            return []
+        query = _query(self._conn.dialect.name, asked)
+        values = {"query": query, "kinds": list(kinds), "seen": _SEEN}
+        rows = self._conn.execute(
+            on(self._conn, _FIND), {**values, "recent": RECENT, "best": _BEST}
+        ).all()
+        found: dict[int, Hit] = {}
+        for row in rows:
+            hit = _hit(row, asked)
+            before = found.get(hit.ticket)
+            if hit.words >= least and (before is None or before.words < hit.words):
+                found[hit.ticket] = hit
+        return sorted(found.values(), key=lambda hit: -hit.words)
+
+    def last_answer(self, ticket: int) -> str:
+        """The new words of the last answer that an agent gave on a ticket."""
+        return str(self._conn.execute(_LAST_ANSWER, {"ticket": ticket}).scalar() or "")
+
+
+def _query(dialect: str, words: Sequence[str]) -> str:
+    """Any of the words; they hold letters and digits only, so nothing in them is an operator."""
+    if dialect == "sqlite":
+        return " OR ".join(f'"{word}"' for word in words)
+    return " | ".join(words)
+
+
+def _hit(row: Any, asked: Sequence[str]) -> Hit:
+    said = set(_WORD.findall(row.said.lower()))
+    return Hit(
+        ticket=row.ticket,
+        subject=row.subject,
+        status=row.status,
+        queue=row.queue,
+        resolution=row.resolution,
+        words=sum(word in said for word in asked),
+    )
