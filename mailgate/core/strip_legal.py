@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 MIN_LENGTH = 70  # characters of a paragraph that is known by its phrases alone
 _NEEDED = 3  # phrases
+_MIN_BANNER, _MAX_BANNER = 40, 600  # characters
 
 # One of these is enough.
 _SURE: Mapping[str, tuple[str, ...]] = {
@@ -80,7 +81,7 @@ _TITLES: Mapping[str, tuple[str, ...]] = {
 _BANNERS: Mapping[str, tuple[str, ...]] = {
     "en": ("originated from outside", "email is from an external", "external email:",
            "sent from outside", "from an external sender", "you don't often get email from",
-           "came from outside"),
+           "came from outside of"),
     "es": ("se originó fuera de", "procede de fuera de", "correo externo", "remitente externo",
            "no suele recibir correo"),
     "fr": ("provient de l'extérieur", "expéditeur externe", "message externe",
@@ -167,7 +168,7 @@ def disclaimer(paragraph: str) -> str:
 def banner(paragraph: str) -> str:
     """The language of what a mail server warns of above a mail from outside, "" for other words."""
     text = _fold(paragraph)
-    if len(text) > 600:
+    if not _MIN_BANNER <= len(text) <= _MAX_BANNER:
         return ""
     found = (lang for lang, phrases in _BANNERS.items() if any(p in text for p in phrases))
     language = next(found, "")

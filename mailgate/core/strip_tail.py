@@ -12,6 +12,7 @@ from mailgate.core.strip_words import DEVICES, SENT_FROM, SENT_FROM_MY
 _MAX_SIGNATURE = 20  # lines
 _MAX_DISCLAIMER = 60  # lines
 _LINKS = re.compile(r"<[^<>]{0,300}>|\(https?[^()\s]{0,300}\)|[\[\]]")
+_POSTSCRIPT = ("ps:", "p.s.", "pd:", "p.d.", "ps ")  # somebody goes on to write
 _TOKEN = re.compile(r"[^\W_]+")
 _DASH_NAME = re.compile(r"[-–—]{1,2}[^\W\d_][\w.'’]{0,30}(?: [^\W\d_][\w.'’-]{0,30}){0,3}\s{0,5}")
 
@@ -58,7 +59,9 @@ def banner(lines: Sequence[str], end: int) -> tuple[int, str]:
 def _delimited(lines: Sequence[str], first: int, last: int) -> Tail | None:
     for at in range(last - 1, max(first - 1, last - 1 - _MAX_SIGNATURE), -1):
         line = lines[at].rstrip()
-        if line in ("--", "—") or line == "\\--":
+        if line in ("--", "—", "\\--"):
+            if any(below.lower().startswith(_POSTSCRIPT) for below in lines[at + 1 : last]):
+                return None
             return Tail(at=at, part="signature", what=repr(f"{line} "))
         footer = len(line) >= 30 and not line.strip("_") and at + 1 < last
         if footer and "mailing list" in lines[at + 1].lower():
