@@ -30,6 +30,7 @@ from mailgate.core.decision import (
     RevokeTokens,
     SetField,
     Undo,
+    Wished,
 )
 from mailgate.core.mail import DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind, TicketView
@@ -39,6 +40,7 @@ from mailgate.notices import Notices, Occasion, held_for
 from store.database import Tx
 from store.reshaping import ACTED
 from store.ticket_rows import Event
+from store.wishes import WISH
 
 __all__ = ["AUTOCLOSE", "Cause", "Desk", "apply"]
 
@@ -109,6 +111,8 @@ class _Run:
             case Acted():
                 inverse, lines = list(self.inverse), list(effect.lines)
                 self._event(ACTED, agent=effect.agent, lines=lines, inverse=inverse)
+            case Wished():
+                self._event(WISH, want=effect.want)
             case Notify():
                 self._notify(effect)
             case _ if isinstance(effect, Reshape):
@@ -139,7 +143,7 @@ class _Run:
         if mail is None:
             raise ValueError("AppendMessage needs a mail")
         message = self._stored(mail, effect)
-        if mail.has_message_id:
+        if mail.has_message_id and effect.joins:
             self.tx.tickets.remember_ids(self.number, mail.message_id, mail.ancestors())
         self.tx.tickets.touch(self.number, self.cause.now)
         self._event("message", message=message, message_kind=effect.kind.value)

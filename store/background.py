@@ -9,10 +9,12 @@ from sqlalchemy import Connection, bindparam, func, select
 from mailgate.core.ticket import MessageKind
 from store.schema import messages, participants, people
 from store.ticket_rows import Message, message
+from store.wishes import is_wish
 
 _LAST_WORDS = (
     select(messages)
     .where(messages.c.ticket == bindparam("ticket"), messages.c.kind == MessageKind.CUSTOMER.value)
+    .where(~is_wish)
     .order_by(messages.c.at.desc(), messages.c.id.desc())
     .limit(1)
 )
@@ -30,7 +32,7 @@ class Background:
         self._conn = conn
 
     def last_words(self, ticket: int) -> Message | None:
-        """The last message of a customer on a ticket, without its attachments."""
+        """The last message of a customer on a ticket, wishes apart, without its attachments."""
         row = self._conn.execute(_LAST_WORDS, {"ticket": ticket}).first()
         return message(row, ()) if row else None
 

@@ -42,6 +42,7 @@ from mailgate.core.effects import (
     SetField,
     SetRequester,
     Undo,
+    Wished,
 )
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
@@ -96,6 +97,7 @@ __all__ = [
     "Target",
     "Undo",
     "Undoable",
+    "Wished",
 ]
 
 

@@ -78,6 +78,7 @@ class AppendMessage:
 
     kind: MessageKind
     author: Address | None
+    joins: bool = True  # its Message-IDs lead later mail here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +259,13 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wished:
+    """The mail was a wish (`core.wishes`): its words are passed on to nobody but agents."""
+
+    want: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """Someone a notice goes to, and why."""
 
@@ -299,6 +307,7 @@ Effect = (
     | Prove
     | Mute
     | Rate
+    | Wished
     | Notify
     | Reshape
     | Undo

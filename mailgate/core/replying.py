@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mailgate.core import addressed, audience, rules, thanks
+from mailgate.core import addressed, audience, granting, rules, thanks
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case, context, copied
 from mailgate.core.consequences import after, changes, legal, without
@@ -13,34 +13,41 @@ from mailgate.core.decision import (
     Effect,
     LinkTicket,
     Merge,
+    Mute,
     Notify,
     Outcome,
     SetField,
     Step,
 )
+from mailgate.core.people import Power
 from mailgate.core.telling import allowed, read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.core.wishes import Want, Wish
 
 
 def reply(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """A participant (or, in an import, whoever the headers name) wrote again."""
     added, cc_steps = _added(case, ticket)
+    wish = granting.wished(case, ticket)
     effects: list[Effect] = [
         *(Merge(merged=n, because=placed.how) for n in placed.merges),
         AppendMessage(kind=MessageKind.CUSTOMER, author=case.mail.sender),
         *added,
         *(LinkTicket(other=number, why=why) for number, why in placed.links),
         *case.noted(),
+        *_unmuted(case, ticket, wish),
     ]
-    woken, wake_steps = _woken(case, ticket)
+    woken, wake_steps = _woken(case, ticket, wish)
     effects += woken
     ruled = rules.evaluate(case.mail, context(case, ticket.queue, is_new=False), case.policy.rules)
     trace = (*case.trace, *cc_steps, *wake_steps, *ruled.steps)
     if ruled.ignore is not None:
         return Decision(outcome=Outcome.IGNORED, reason=ruled.ignore, trace=trace)
     wanted, steps = legal(ruled.effects, ticket, case.policy)
-    told = _told(case, ticket, effects, wanted)
+    if wish:
+        wanted += granting.effects(wish, case, after(ticket, [*effects, *wanted]))
+    told = _told(case, ticket, wish, effects, wanted)
     return Decision(
         outcome=Outcome.REPLY,
         reason=placed.how,
@@ -51,12 +58,16 @@ def reply(case: Case, ticket: TicketView, placed: Placement) -> Decision:
 
 
 def noted(case: Case, ticket: TicketView) -> Decision:
-    """An automatic mail on a ticket is kept and changes nothing (reliability: L2)."""
+    """An automatic mail on a ticket is kept and changes nothing (reliability: L2).
+
+    Of somebody who may not write here it does not even lead later mail to the ticket.
+    """
+    joins = case.standing.power >= Power.ACT or not case.delivery.live
     return Decision(
         outcome=Outcome.NOTE,
         reason=f"an automatic mail, kept as a note: {case.verdict.reason}",
         target=ticket.number,
-        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender),),
+        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender, joins=joins),),
         trace=case.trace,
     )
 
@@ -77,8 +88,19 @@ def _added(case: Case, ticket: TicketView) -> tuple[list[AddParticipant], list[S
     return added, steps
 
 
-def _woken(case: Case, ticket: TicketView) -> tuple[list[Effect], list[Step]]:
+def _unmuted(case: Case, ticket: TicketView, wish: Wish | None) -> list[Effect]:
+    """Whoever writes wants to hear the answer."""
+    by = case.author.address
+    if by not in ticket.muted or case.quiet or (wish and wish.want is Want.MUTE):
+        return []
+    return [Mute(address=by, muted=False, because="wrote again")]
+
+
+def _woken(case: Case, ticket: TicketView, wish: Wish | None) -> tuple[list[Effect], list[Step]]:
     life = case.policy.life
+    if wish:
+        reason = f"nothing but {wish.words!r}"
+        return [], [Step(step="wish", verdict=wish.want.value, reason=reason)]
     if ticket.status in (life.initial, life.active) or not life.may(ticket.status, life.active):
         return [], []
     if is_thanks(case):
@@ -88,11 +110,17 @@ def _woken(case: Case, ticket: TicketView) -> tuple[list[Effect], list[Step]]:
 
 
 def _told(
-    case: Case, ticket: TicketView, effects: list[Effect], wanted: list[Effect]
+    case: Case,
+    ticket: TicketView,
+    wish: Wish | None,
+    effects: list[Effect],
+    wanted: list[Effect],
 ) -> tuple[Notify, ...]:
     if case.quiet:
         return ()
     before, view = after(ticket, effects), after(ticket, [*effects, *wanted])
+    if wish:
+        return read_by(granting.told(wish, case, before, view), case.delivery.approved_by)
     told = (
         *audience.tell(
             Happening.CUSTOMER_WROTE,

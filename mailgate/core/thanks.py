@@ -204,6 +204,21 @@ def bare_thanks(words: str, language: str = "") -> bool:
     return "" not in kinds and (bool(kinds & {"thanks", "fine"}) or (smiled and not kinds))
 
 
+def courtesy(piece: str, language: str = "") -> bool:
+    """Whether a piece of a mail is but a salutation, a greeting or thanks, maybe with names behind.
+
+    What such a piece may hold is what `bare_thanks` allows beside thanks.
+    """
+    text = _straight(piece.strip())
+    said = _WORD.findall(text)
+    if not said or _QUESTION.search(text) or any(c.isnumeric() for c in text) or _signs([text]):
+        return False
+    if len(said) > MAX_WORDS or not _TURNS.isdisjoint(map(_plain, said)):
+        return False
+    languages = {language, "en"} if language in THANKS else set(THANKS)
+    return _kind(said, languages) in ("thanks", "manners")
+
+
 def _signs(pieces: list[str]) -> bool:
     """Whether anything but words stands in them."""
     return any(_WORD.sub("", piece).strip() for piece in pieces)

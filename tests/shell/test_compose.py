@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mailgate.compose import MAX_REFERENCES, compose, variables
-from mailgate.core.decision import HUMAN, TO_AGENTS, Notice, Recipient
+from mailgate.core.decision import HUMAN, REPLIES, TO_AGENTS, Notice, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
 from mailgate.render import SAMPLES
@@ -83,7 +83,7 @@ def test_agents_find_the_ticket_by_its_subject(notice: Notice) -> None:
 @pytest.mark.parametrize("notice", AUTOMATIC)
 def test_automatic_mail_says_so(notice: Notice) -> None:
     mail = compose(notice, CONTEXT, RENDERER, POLICY)
-    how = "auto-replied" if notice is Notice.CONFIRMATION else "auto-generated"
+    how = "auto-replied" if notice in REPLIES else "auto-generated"
     assert mail.automatic
     assert read(mail)["Auto-Submitted"] == how
     assert read(mail)["X-Auto-Response-Suppress"] == "All"

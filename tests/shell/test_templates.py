@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from itertools import product
 from pathlib import Path
@@ -59,6 +60,9 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "author": FROM_ANA.author,
     },
     Notice.AGENT_HELD: held("a token of this ticket, but no participant", 336),
+    Notice.STATE: {"last_message": datetime(2026, 5, 1, 9, 30, tzinfo=UTC), "proven": True},
+    Notice.RATED: {"ticket": replace(CONTEXT.ticket, status="closed", rating=4), "proven": True},
+    Notice.MUTED: {"proven": True},
     Notice.AGENT_BOUNCE: {
         "bounced": "carol@example.com",
         "diagnostic": "550 5.1.1 <carol@example.com>: user unknown",
