@@ -11,6 +11,7 @@ import typer
 from mailgate import crash, journal
 from mailgate.cli import (
     TEMPFAIL,
+    commanding,
     held,
     keeping,
     keys,
@@ -45,6 +46,7 @@ operate.register(app)
 keeping.register(app)
 mails.register(app)
 restripping.register(app)
+commanding.register(tickets.app)
 app.add_typer(tickets.app, name="ticket")
 app.add_typer(outboxes.app, name="outbox")
 app.add_typer(quarantines.app, name="quarantine")

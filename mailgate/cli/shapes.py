@@ -80,7 +80,8 @@ def message(m: Message) -> dict[str, Any]:
 
 def event(e: Event) -> dict[str, Any]:
     """One line of a ticket's audit trail."""
-    line: dict[str, Any] = {"at": stamp(e.at), "actor": e.actor, "kind": e.kind, **e.data}
+    told = {key: value for key, value in e.data.items() if key != "inverse"}
+    line: dict[str, Any] = {"at": stamp(e.at), "actor": e.actor, "kind": e.kind, **told}
     if e.inbox is not None:
         line["inbound"] = e.inbox
     if e.outbox is not None:

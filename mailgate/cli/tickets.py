@@ -78,17 +78,19 @@ def list_(
 def show(number: int = NUMBER) -> None:
     """Show a ticket with its messages and everything that happened to it."""
     with database_only() as database, database.reading() as tx:
-        row = _get(tx, number)
+        row = get(tx, number)
         messages, events = tx.tickets.messages(number), tx.tickets.events(number)
+        state = _state(tx, row)
     if STATE.json:
-        print_json(shapes.ticket(row, messages, events))
+        print_json({**shapes.ticket(row, messages, events), **state})
         return
-    _print_ticket(row)
+    _print_ticket(row, state)
     for message in messages:
         _print_message(message)
     typer.echo("\nhistory")
     for event in events:
-        facts = " ".join(f"{k}={one_line(v)}" for k, v in event.data.items() if v)
+        told = {k: v for k, v in event.data.items() if v and k != "inverse"}
+        facts = " ".join(f"{k}={one_line(v)}" for k, v in told.items())
         line = f"  {event.at:%Y-%m-%d %H:%M}  {event.kind:<10} {event.actor}  {facts}"
         typer.echo(printable(line))
 
@@ -124,7 +126,7 @@ def close(
 def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     """Answer requester and CC from the queue's address."""
     with house() as home:
-        author = _agent(home, agent, needed=True)
+        author = chosen(home, agent, needed=True)
         _say(home, number, text, author, public=True)
     _done(number, "answered; `mailgate outbox list` shows how the mail fares")
 
@@ -133,7 +135,7 @@ def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
 def note(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     """Add an internal note; it never leaves the house."""
     with house() as home:
-        _say(home, number, text, _agent(home, agent, needed=False), public=False)
+        _say(home, number, text, chosen(home, agent, needed=False), public=False)
     _done(number, "noted, for agents only")
 
 
@@ -141,12 +143,12 @@ def note(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
 def merge(number: int = NUMBER, into: int = INTO, agent: str = AS) -> None:
     """Let a ticket live on in another one: its messages move, answers to it arrive there."""
     with house() as home:
-        who = _agent(home, agent, needed=False)
+        who = chosen(home, agent, needed=False)
         actor = who.address if who else "command line"
         closed = home.desk.policy.life.closed
         with home.database.transaction() as tx:
             for wanted in (number, into):
-                _get(tx, wanted)
+                get(tx, wanted)
             now = datetime.now(UTC)
             try:
                 survivor = tx.tickets.merge(number, into, now, closed=closed)
@@ -161,7 +163,8 @@ def merge(number: int = NUMBER, into: int = INTO, agent: str = AS) -> None:
         typer.echo(f"#{number} lives on in #{survivor}")
 
 
-def _get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
+def get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
+    """A ticket; raises Failure where there is none."""
     row = tx.tickets.get(number, lock=lock)
     if row is None:
         raise Failure(f"there is no ticket #{number}; `mailgate ticket list` shows those there are")
@@ -188,7 +191,8 @@ def _pairs(changes: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return pairs, wrong
 
 
-def _agent(home: House, address: str, *, needed: bool) -> Agent | None:
+def chosen(home: House, address: str, *, needed: bool) -> Agent | None:
+    """The agent in whose name something is done; raises Failure where that is nobody."""
     policy = home.desk.policy
     known = ", ".join(a.address for a in policy.agents)
     if address:
@@ -207,11 +211,11 @@ def _change(
     home: House, number: int, changes: Sequence[str], address: str
 ) -> dict[str, str | None]:
     """Change a ticket; returns the fields that are different now."""
-    agent = _agent(home, address, needed=False)
+    agent = chosen(home, address, needed=False)
     pairs, wrong = _pairs(changes)
     actor = agent.address if agent else "command line"
     with home.database.transaction() as tx:
-        ticket = _get(tx, number, lock=True).view
+        ticket = get(tx, number, lock=True).view
         change = plan_change(ticket, pairs, home.desk.policy, actor=actor)
         if wrong or change.problems:
             raise Failure("\n".join([*wrong, *change.problems]), 2)
@@ -220,22 +224,27 @@ def _change(
     return {e.field: e.value for e in change.effects if isinstance(e, SetField)}
 
 
+def said(words: str, agent: Agent | None, home: House) -> ParsedMail:
+    """Words from the command line, as a mail that nobody sent."""
+    return ParsedMail(
+        digest=hashlib.sha256(words.encode()).hexdigest(),
+        size=len(words.encode()),
+        message_id=make_msgid(domain=home.desk.policy.domain),
+        sender=Address(addr=agent.address, name=agent.name) if agent else None,
+        text=words,
+        visible=words,
+    )
+
+
 def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> None:
     words = storable(text or ("" if sys.stdin.isatty() else _stdin()))
     if not words.strip():
         raise Failure("there is nothing to say: give --message or the words on stdin", 2)
-    now, policy = datetime.now(UTC), home.desk.policy
-    author = Address(addr=agent.address, name=agent.name) if agent else None
-    mail = ParsedMail(
-        digest=hashlib.sha256(words.encode()).hexdigest(),
-        size=len(words.encode()),
-        message_id=make_msgid(domain=policy.domain),
-        sender=author,
-        text=words,
-        visible=words,
-    )
+    now = datetime.now(UTC)
+    mail = said(words, agent, home)
+    author = mail.sender
     with home.database.transaction() as tx:
-        ticket = _get(tx, number, lock=True).view
+        ticket = get(tx, number, lock=True).view
         effects = _answer(ticket, author, home) if public else _noted(ticket, author, home)
         cause = Cause(
             now=now,
@@ -278,18 +287,34 @@ def _noted(ticket: TicketView, author: Address | None, home: House) -> list[Effe
     return [AppendMessage(kind=MessageKind.NOTE, author=author), *told]
 
 
-def _print_ticket(row: TicketRow) -> None:
-    head = shapes.ticket_head(row)
+def _state(tx: Tx, row: TicketRow) -> dict[str, str | None]:
+    """What stands in no column of the ticket: its clocks, and whether its agent is away."""
+    clocks = {name: tx.reshaping.clock(row.view.number, name) for name in ("snooze", "due")}
+    away = tx.reshaping.away(datetime.now(UTC)).get(row.view.assignee.lower())
+    return {
+        "snoozed_until": shapes.stamp(clocks["snooze"]),
+        "due": shapes.stamp(clocks["due"]),
+        "assignee_away_since": shapes.stamp(away),
+    }
+
+
+def _print_ticket(row: TicketRow, state: Mapping[str, str | None]) -> None:
+    head, wide = shapes.ticket_head(row), ("cc", "tags")
     typer.echo(f"#{head['number']}  {one_line(head['subject'])}")
-    for key in ("status", "priority", "category", "queue", "group", "assignee", "requester"):
-        if head[key]:
-            typer.echo(printable(f"  {key:<10} {head[key]}"))
-    for key in ("cc", "tags"):
-        if head[key]:
-            typer.echo(printable(f"  {key:<10} {', '.join(head[key])}"))
-    typer.echo(f"  {'created':<10} {head['created']}")
-    if row.resolution:
-        typer.echo(f"  {'resolution':<10} {one_line(row.resolution)}")
+    keys = ("status", "priority", "category", "queue", "group", "assignee", "requester")
+    facts = {
+        **{key: head[key] for key in keys},
+        **{key: ", ".join(head[key]) for key in wide},
+        "rating": f"{row.view.rating} of 5" if row.view.rating else "",
+        "created": head["created"],
+        "resolution": row.resolution,
+        "time spent": f"{row.time_spent} minutes" if row.time_spent else "",
+        **row.fields,
+        **{key.replace("_", " "): since for key, since in state.items()},
+    }
+    for key, value in facts.items():
+        if value:
+            typer.echo(f"  {one_line(key):<10} {one_line(value)}")
     for number, why in row.links:
         typer.echo(printable(f"  {'linked':<10} #{number} ({why})"))
 

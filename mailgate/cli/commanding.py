@@ -1,0 +1,113 @@
+"""`mailgate ticket do N '#close' ...`: the commands of agents' mail, from the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import typer
+
+from mailgate.apply import Cause, apply
+from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
+from mailgate.cli.tickets import AS, NUMBER, chosen, get, said
+from mailgate.core import audience, commands
+from mailgate.core.audience import Happening
+from mailgate.core.commanding import Asked, Plan, plan
+from mailgate.core.commands import COMMANDS, Script
+from mailgate.core.consequences import after, changes
+from mailgate.core.decision import Acted, AppendMessage, Effect, Notify
+from mailgate.core.people import Agent, Author
+from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.showing import ticket_text
+from store.database import Tx
+from store.merging import CannotMerge
+
+WORDS = typer.Argument(..., metavar="COMMAND...", help="Such as '#close', or close; each quoted.")
+NOBODY = "command line"
+
+
+def register(app: typer.Typer) -> None:
+    """Add `do` to the commands about tickets."""
+    app.command("do")(do)
+
+
+def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
+    """Do what agents do by mail: '#take' '#tag printer'. With one mistake nothing is done."""
+    script = _script(words)
+    with house() as home:
+        told = _done(home, number, script, chosen(home, agent, needed=script.has("take")))
+    if STATE.json:
+        print_json({"ticket": number, "transcript": told})
+        return
+    for line in told or [f"#{number}: done"]:
+        typer.echo("\n".join(map(printable, line.split("\n"))))
+
+
+def _script(words: list[str]) -> Script:
+    lines = [storable(word if word.lstrip().startswith("#") else f"#{word}") for word in words]
+    script = commands.read("\n".join(line.replace("\n", " ") for line in lines))
+    if script.has("send"):
+        raise Failure("there is nothing to send; `mailgate ticket reply` answers a ticket", 2)
+    return script
+
+
+def _done(home: House, number: int, script: Script, agent: Agent | None) -> list[str]:
+    """Do it all in one transaction; returns the transcript."""
+    with home.database.transaction() as tx:
+        ticket = get(tx, number, lock=True).view
+        now = datetime.now(UTC)
+        planned = plan(_asked(tx, home, ticket, script, agent, now))
+        if planned.problems:
+            raise Failure("\n".join(slip.said() for slip in planned.problems), 2)
+        notes = [line.value for line in script.lines if line.name == "note" and line.value]
+        effects = _effects(home, ticket, script, planned, agent, bool(notes))
+        cause = Cause(
+            now=now,
+            actor=agent.address if agent else NOBODY,
+            mail=said("\n\n".join(notes), agent, home),
+            author=Author(address=agent.address, name=agent.name, agent=agent) if agent else None,
+            by_agent=True,
+        )
+        try:
+            apply(tx, effects, cause, home.desk, number)
+        except CannotMerge as error:
+            raise Failure(str(error)) from error
+        shown = [ticket_text(tx, n, home.desk.policy) for n in planned.shows]
+    table = [f"{c.usage}\n    {c.effect}" for c in COMMANDS.values()] if planned.wants_help else []
+    return [*planned.said, *shown, *table]
+
+
+def _asked(
+    tx: Tx, home: House, ticket: TicketView, script: Script, agent: Agent | None, now: datetime
+) -> Asked:
+    numbers = commands.mentions("\n".join(line.text for line in script.lines))
+    merged = tx.tickets.survivor_of(numbers)
+    return Asked(
+        script=script,
+        ticket=ticket,
+        policy=home.desk.policy,
+        now=now,
+        agent=agent,
+        others=tx.tickets.views({merged.get(n, n) for n in numbers}, lock=True),
+        merged=merged,
+        away=tx.reshaping.away(now),
+        undoable=tx.reshaping.acts([ticket.number]).get(ticket.number, ()),
+    )
+
+
+def _effects(
+    home: House, ticket: TicketView, script: Script, planned: Plan, agent: Agent | None, noted: bool
+) -> list[Effect]:
+    policy, author = home.desk.policy, agent.address if agent else ""
+    view = after(ticket, planned.effects)
+    kept: list[Effect] = []
+    told: tuple[Notify, ...] = ()
+    if noted:
+        sender = said("", agent, home).sender
+        kept.append(AppendMessage(kind=MessageKind.NOTE, author=sender))
+        told = audience.tell(Happening.NOTE, view, policy, author=author)
+    known = replace(ticket, status=view.status) if script.has("snooze") else ticket
+    told += changes(known, view, policy, author=author)
+    lines = tuple(line.text for line in script.lines)
+    acted = [] if script.has("undo") else [Acted(agent=author or NOBODY, lines=lines)]
+    return [*kept, *planned.effects, *told, *acted, *planned.last]
