@@ -9,45 +9,39 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, TextClause, bindparam, text
 
 from mailgate.core.ticket import MessageKind
-from store.dialects import Spelled, on
 
 INDEX = "message_words"  # the index; its own tables begin with this name
 RECENT = 20_000  # messages that are searched: the bound of what a search may cost
-_BEST = 60  # messages that are looked at
+MAX_WORDS = 10  # of one search
+_BEST = 50  # messages that are looked at: for each word, or for all of them
 _SEEN = 4000  # characters of each
 _PUBLIC = (MessageKind.CUSTOMER.value, MessageKind.AGENT.value)
 _WORD = re.compile(r"[^\W_]{2,50}")
 
-_MATCHES = {
-    "sqlite": (
-        "SELECT rowid AS id, -rank AS weight FROM message_words WHERE message_words MATCH :query"
-        " AND rowid > (SELECT coalesce(max(id), 0) FROM messages) - :recent"
-        " ORDER BY rank LIMIT :best"
-    ),
-    "postgresql": (
-        "SELECT message AS id, ts_rank(words, to_tsquery('simple', :query)) AS weight"
-        " FROM message_words WHERE words @@ to_tsquery('simple', :query)"
-        " AND message > (SELECT coalesce(max(id), 0) FROM messages) - :recent"
-        " ORDER BY weight DESC, message DESC LIMIT :best"
-    ),
-}
+# The newest messages with a word, for each word alone: FTS5's own ranking looks at every message
+# that says "printer". PostgreSQL ranks what it finds among the last RECENT.
+_SQLITE = (
+    "SELECT id, 0 AS weight FROM (SELECT rowid AS id FROM message_words"
+    " WHERE message_words MATCH :word{0} AND rowid > :floor ORDER BY rowid DESC LIMIT :best)"
+)
+_POSTGRESQL = (
+    "SELECT message AS id, ts_rank(words, to_tsquery('simple', :query)) AS weight"
+    " FROM message_words WHERE words @@ to_tsquery('simple', :query) AND message > :floor"
+    " ORDER BY weight DESC, message DESC LIMIT :best"
+)
+_NEWEST = text("SELECT coalesce(max(id), 0) FROM messages")
 _TICKETS_OF = (
     "SELECT m.ticket, t.subject, t.status, t.queue, t.resolution,"
     " m.subject || ' ' || substr(m.visible, 1, :seen) AS said"
     " FROM (MATCHES) AS f JOIN messages m ON m.id = f.id JOIN tickets t ON t.number = m.ticket"
     " WHERE m.kind IN :kinds AND t.merged_into IS NULL ORDER BY f.weight DESC, f.id DESC"
 )
-_FIND: Spelled = {
-    name: text(_TICKETS_OF.replace("MATCHES", matches)).bindparams(
-        bindparam("kinds", expanding=True)
-    )
-    for name, matches in _MATCHES.items()
-}
 _LAST_ANSWER = text(
     "SELECT visible FROM messages WHERE ticket = :ticket AND kind = 'agent'"
     " ORDER BY at DESC, id DESC LIMIT 1"
@@ -84,11 +78,14 @@ class Search:
         )
         if not asked:
             return []
-        query = _query(self._conn.dialect.name, asked)
-        values = {"query": query, "kinds": list(kinds), "seen": _SEEN}
-        rows = self._conn.execute(
-            on(self._conn, _FIND), {**values, "recent": RECENT, "best": _BEST}
-        ).all()
+        values: dict[str, object] = {"kinds": list(kinds), "seen": _SEEN, "best": _BEST}
+        values["floor"] = self._conn.execute(_NEWEST).scalar_one() - RECENT
+        dialect = self._conn.dialect.name
+        if dialect == "sqlite":
+            values |= {f"word{at}": f'"{word}"' for at, word in enumerate(asked)}
+        else:
+            values["query"] = " | ".join(asked)
+        rows = self._conn.execute(_statement(dialect, len(asked)), values).all()
         found: dict[int, Hit] = {}
         for row in rows:
             hit = _hit(row, asked)
@@ -102,11 +99,13 @@ class Search:
         return str(self._conn.execute(_LAST_ANSWER, {"ticket": ticket}).scalar() or "")
 
 
-def _query(dialect: str, words: Sequence[str]) -> str:
-    """Any of the words; they hold letters and digits only, so nothing in them is an operator."""
-    if dialect == "sqlite":
-        return " OR ".join(f'"{word}"' for word in words)
-    return " | ".join(words)
+@cache
+def _statement(dialect: str, words: int) -> TextClause:
+    """The search for so many words; they hold letters and digits only, and so no operators."""
+    each = " UNION ".join(_SQLITE.format(at) for at in range(words))
+    matches = each if dialect == "sqlite" else _POSTGRESQL
+    whole = text(_TICKETS_OF.replace("MATCHES", matches))
+    return whole.bindparams(bindparam("kinds", expanding=True))
 
 
 def _hit(row: Any, asked: Sequence[str]) -> Hit:
