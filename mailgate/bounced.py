@@ -80,6 +80,10 @@ def _judged(
         own = next((c for c in copies if c.id == effect.recipient), None)
         elsewhere = own is not None and named and own.address.casefold() not in named
         return own, Severity.SOFT if elsewhere and judged is Severity.HARD else judged
+    # A copy with a return path of its own gets its reports there. One that names the Message-ID
+    # alone may be forged by whoever saw it in somebody's answer: it pauses nobody by itself.
+    if judged is Severity.HARD and any(c.number is not None for c in copies):
+        judged = Severity.SOFT
     meant = [c for c in copies if not named or c.address.casefold() in named]
     return (meant[0] if len(meant) == 1 else None), judged
 

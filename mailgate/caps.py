@@ -22,6 +22,7 @@ class Caps:
     # copies of participants' words
     copies_hour: int = 60  # to one address on one ticket: more is no conversation, it is a loop
     copies_day: int = 200
+    copies_total_hour: int = 500  # to all addresses together
     # notices to agents
     agent_hour: int = 120
     agent_ticket_hour: int = 30

@@ -62,6 +62,7 @@ class _Door:
     ticket: int | None
     also: list[Notify] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)  # whom an automatic mail may go to
+    _carried: int = 0  # copies of the notice that were let through
 
     def why_not(self, person: Recipient) -> str:
         """Why this person must not get it; "" when they may."""
@@ -126,13 +127,25 @@ class _Door:
         return self.tx.counting.words(self.ticket or 0, people, hour=now - HOUR, day=now - DAY)
 
     def _words(self, person: Recipient) -> str:
-        """No person writes so much on one ticket; two machines on its CC list do."""
+        """No person writes so much on one ticket; two machines on its CC list do.
+
+        Nor do many of them together, unless somebody has us carry their words to people they name.
+        """
+        most = self.caps.copies_total_hour
+        if most and self._all_words + self._carried >= most:
+            why = f"the cap of {most} copies of people's words an hour is reached"
+            return self._told(person, why)
         caps = (self.caps.copies_hour, 0, "an hour"), (self.caps.copies_day, 1, "a day")
         for cap, span, name in caps:
             if cap and self._copies.get(person.address, (0, 0))[span] >= cap:
                 why = f"the cap of {cap} copies {name} to this address on this ticket is reached"
                 return self._told(person, why)
+        self._carried += 1
         return ""
+
+    @cached_property
+    def _all_words(self) -> int:
+        return self.tx.counting.all_words(self.now - HOUR, self.caps.copies_total_hour)
 
     def _not_confirmed(self, person: Recipient) -> str:
         """Whether a sender whom nobody knows could have us write to people who never asked."""

@@ -67,6 +67,13 @@ _WORDS = (
     )
     .group_by(_R.address)
 )
+_ALL_WORDS = select(func.count()).select_from(
+    select(literal(1))
+    .select_from(_COPIES)
+    .where(_R.queued >= bindparam("since"), _O.notice == Notice.COPY.value)
+    .limit(bindparam("most"))
+    .subquery()
+)
 _ALERT = _O.notice == Notice.ALERT.value
 _TO_AGENTS = (
     select(
@@ -162,6 +169,10 @@ class Counting:
         asked = {"people": list(addresses), "number": number, "hour": hour, "day": day}
         rows = self._conn.execute(_WORDS, asked)
         return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+
+    def all_words(self, since: datetime, most: int) -> int:
+        """How many copies of participants' words were queued in all since then, up to `most`."""
+        return int(self._conn.execute(_ALL_WORDS, {"since": since, "most": most}).scalar_one())
 
     def to_agents(
         self, addresses: Collection[str], number: int | None, since: datetime

@@ -88,6 +88,17 @@ def _ops(config: Config, site: Site) -> Iterator[Problem]:
             yield site.problem(("helpdesk", "ops"), message, "write an address that a person reads")
 
 
+def _reply_domain(config: Config, site: Site) -> Iterator[Problem]:
+    """All mail to that domain is ours, so nobody else may live there."""
+    domain = config.trust.reply_domain or ""
+    people = [address for _loc, address in _addresses(config, "agent")]
+    for address in (*people, *config.helpdesk.ops):
+        if domain and address.lower().rpartition("@")[2] == domain:
+            message = f"{address} lives in it, and mail to it would come back to us"
+            remedy = 'write a domain used for nothing else, e.g. "reply.example.org"'
+            yield site.problem(("trust", "reply_domain"), message, remedy)
+
+
 def _addresses(config: Config, section: str) -> Iterator[tuple[Loc, str]]:
     entries: Sequence[MailboxSection | AgentSection] = (
         config.mailbox if section == "mailbox" else config.agent
@@ -202,6 +213,7 @@ CHECKS: tuple[Check, ...] = (
     _mailboxes,
     _agents,
     _ops,
+    _reply_domain,
     _queues,
     _imap,
     _listeners,

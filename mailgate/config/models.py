@@ -190,6 +190,7 @@ class GateSection(Section):
     confirm_cc: StrictBool = True  # a confirmation to the CC list of a proven sender too
     copies_hour: Count = 60  # of participants' words to one address on one ticket
     copies_day: Count = 200
+    copies_total_hour: Count = 500  # to all addresses together
     agent_hour: Count = 120  # notices to one agent
     agent_ticket_hour: Count = 30  # of them on one ticket
     alerts_hour: Count = 5  # to one address

@@ -18,6 +18,10 @@ from mailgate.core.ticket import TicketView
 
 LATE = timedelta(hours=24)  # a confirmation of an older mail confuses more than it tells
 TOO_LATE = "too late for a confirmation"
+# Until an agent has done something with a ticket, words go to so many on its CC list: else two
+# mails of a stranger would have us mail anything to ten people whom the first one named.
+UNSEEN_MAX = 3
+UNSEEN = "no agent has dealt with the ticket yet, and its CC list is long"
 
 
 class Happening(StrEnum):
@@ -97,6 +101,7 @@ def tell(
         if notice:
             both = [p for p in people if _works(p) or p.address not in at_work]
             wanted.setdefault(notice, []).extend(both)
+    unseen = happening is Happening.CUSTOMER_WROTE and _unseen(ticket, policy)
     taken: set[str] = set()
     result = []
     for notice, people in wanted.items():
@@ -106,6 +111,8 @@ def tell(
             why = _why_not(
                 person, ticket, policy, author, present if telling.words else frozenset()
             )
+            if not why and unseen and person.role == "cc":
+                why = UNSEEN
             if person.address in taken:
                 continue
             taken.add(person.address)
@@ -113,6 +120,10 @@ def tell(
         if to or left_out:
             result.append(Notify(notice=notice, to=tuple(to), left_out=tuple(left_out)))
     return tuple(result)
+
+
+def _unseen(ticket: TicketView, policy: Policy) -> bool:
+    return ticket.status == policy.life.initial and len(ticket.cc) > UNSEEN_MAX
 
 
 def timely(

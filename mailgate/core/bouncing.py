@@ -9,6 +9,7 @@ from mailgate.core.audience import Happening
 from mailgate.core.bounces import Match
 from mailgate.core.case import Case
 from mailgate.core.decision import (
+    TO_AGENTS,
     AppendMessage,
     Decision,
     Notice,
@@ -45,14 +46,27 @@ def returned(case: Case) -> Decision | None:
     Kept with the ticket it came back from, and without any effect.
     """
     found = _match(case)
-    if found.how != "return path" or found.ticket not in case.facts.tickets:
+    ticket = case.facts.tickets.get(found.ticket or 0)
+    if found.how != "return path" or ticket is None:
         return None
+    told: tuple[Notify, ...] = ()
+    if not case.quiet and case.author.address in ticket.participants:
+        # A client that answers at the return path: somebody waits to be read.
+        told = audience.tell(Happening.CUSTOMER_WROTE, ticket, case.policy)
+        told = tuple(n for n in told if n.notice in TO_AGENTS)
     return Decision(
         outcome=Outcome.NOTE,
         reason="it came to a return path, where only machines write: kept as a note",
         target=found.ticket,
-        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender),),
-        trace=(*case.trace, Step(step="bounce", verdict="no report", reason=found.reason)),
+        effects=(
+            AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender, joins=False),
+            *told,
+        ),
+        trace=(
+            *case.trace,
+            Step(step="bounce", verdict="no report", reason=found.reason),
+            *told_steps(told, case),
+        ),
     )
 
 

@@ -82,13 +82,17 @@ def _gathered(case: Case, into: Gathering) -> Decision:
     words = AppendMessage(kind=MessageKind.CUSTOMER, author=case.mail.sender)
     step = Step(step="flood", verdict="gathered", reason=into.reason)
     trace = (*case.trace, step)
-    if into.ticket in case.facts.tickets:
+    if into.ticket and into.ticket in case.facts.tickets:
+        # Forged mail in somebody's name must not bury what that person really writes.
+        view = case.facts.tickets[into.ticket]
+        told = audience.tell(Happening.CUSTOMER_WROTE, view, case.policy)
+        told = tuple(n for n in told if n.notice in TO_AGENTS) if case.author.proofs else ()
         return Decision(
             outcome=Outcome.REPLY,
             reason=into.reason,
             target=into.ticket,
-            effects=(words,),
-            trace=trace,
+            effects=(words, *told),
+            trace=(*trace, *told_steps(told, case)),
         )
     opened, view = _opened(case)
     opened = replace(opened, subject=into.subject)

@@ -25,6 +25,7 @@ OPEN = Caps(
     total_hour=0,
     copies_hour=0,
     copies_day=0,
+    copies_total_hour=0,
     agent_hour=0,
     agent_ticket_hour=0,
     alerts_hour=0,

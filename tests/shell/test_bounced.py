@@ -122,6 +122,10 @@ def test_without_the_copy_the_named_recipient_is_meant_L4(office: Office) -> Non
     mail = next(m for m in office.mails(number) if m.notice == "confirmation")
     assert len(mail.recipients) == 2
     loud = replace(GONE, recipient=CARL.address.upper())
+    assert tell(office, mail, loud, recipient=None) == ["bounce"]
+    # Whoever was answered may have shown them the id: by itself it pauses nobody (L5).
+    assert not paused(office, RITA.address, CARL.address)
+    assert tell(office, mail, loud, recipient=None) == ["bounce"]
     assert tell(office, mail, loud, recipient=None) == ["bounce", "paused"]
     assert set(paused(office, RITA.address, CARL.address)) == {CARL.address}
 

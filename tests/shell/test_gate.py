@@ -224,6 +224,19 @@ def test_machines_on_one_cc_list_do_not_talk_for_ever_L1(
     assert whys(ask(database, caps, notice=Notice.COPY, ticket=number, after=span)) == []
 
 
+def test_strangers_do_not_have_us_carry_any_number_of_words(database: Database) -> None:
+    caps = replace(OPEN, copies_total_hour=6, ops=OPS)
+    for number in range(5):
+        sent(database, SECOND, to=person(number), notice=Notice.COPY)
+    other = sent(database, SECOND)
+    found = ask(database, caps, RITA, CARL, notice=Notice.COPY, ticket=other)
+    reason = "the cap of 6 copies of people's words an hour is reached"
+    assert (found.to, whys(found)) == ((RITA,), [reason])
+    assert [to for _, to, _ in notes(found)] == [OPS[0]]
+    assert ask(database, caps, RITA, CARL, notice=Notice.ANSWER, ticket=other).stopped == ()
+    assert whys(ask(database, caps, RITA, notice=Notice.COPY, ticket=other, after=HOUR)) == []
+
+
 # --- confirmations to the CC list ----------------------------------------------------------
 
 
