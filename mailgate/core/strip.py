@@ -65,6 +65,7 @@ class _Sheet:
     kinds: list[str]
     end: int  # of what is visible
     heads: Sequence[Heading]
+    red: bool  # words in red stand in a mail that was copied
     fences: Sequence[int]  # lines that are quoted, or a heading of a quote
     cuts: list[Cut] = field(default_factory=list)
 
@@ -131,6 +132,7 @@ def _sheet(seen: list[str], html: str) -> _Sheet:
         kinds=["v"] * len(seen),
         end=len(seen),
         heads=heads,
+        red=marked is not None and known is not None and marked.red,
         fences=[*_covered(heads), *(i for i, marked in enumerate(quoted) if marked)],
     )
 
@@ -260,6 +262,8 @@ def _answers_below(sheet: _Sheet, start: int) -> str:
         for line in page.lines[start + 1 : sheet.end]
     ):
         return ""
+    if sheet.red:
+        return "words in red stand in it"
     said = f" {' '.join(page.lines[:start]).lower()}".replace("’", "'")
     for language, phrases in ANSWERS_BELOW.items():
         for phrase in phrases:

@@ -14,19 +14,24 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 MAX_HTML = 600_000  # characters looked at
-_MAX_TAGS = 40_000
+_MAX_TAGS = 30_000
 MAX_WORDS = 60_000
+# First words of the red line that a mail server puts above a mail from outside.
+_WARNINGS = frozenset(
+    {"caution", "external", "warning", "attention", "achtung", "extern", "aviso", "attenzione"}
+)
 _MAX_DEPTH = 400  # open elements remembered
 _MAX_ATTRIBUTES = 2000  # characters of one tag
 WORD = re.compile(r"[^\W_]+")
 _NAME = re.compile(r"/?[a-zA-Z][a-zA-Z0-9:-]{0,30}")
 _ATTRIBUTE = re.compile(
-    r"\s(class|id|type|cite|name|style|data-marker)\s?=\s?(\"[^\"]{0,900}\"|'[^']{0,900}'|[^\s>\"']{1,300})",
+    r"\s(class|id|type|cite|name|style|color|data-marker)\s?=\s?(\"[^\"]{0,900}\"|'[^']{0,900}'|[^\s>\"']{1,300})",
     re.IGNORECASE,
 )
 _VOID = frozenset("br hr img input meta link area base col embed source track wbr".split())  # noqa: SIM905
 _BORDER = re.compile(r"border-top:\s?(?:solid|[0-9.]{1,4}p[tx]|#|rgb)")
 _SIDE = re.compile(r"border-left(?:-width|-style)?:(?!\s?(?:none|0|medium none))")
+_RED = re.compile(r"(?:^|[;\s])color:\s?(?:red|#f00|#ff0000|#c00000|rgb\(255, ?0, ?0\))")
 _LABELS_NEAR = 700  # characters below an element in which a header block shows itself
 
 
@@ -47,6 +52,7 @@ class Marked:
     words: list[str]
     marks: list[int]
     meaning: list[tuple[Mark, str]]  # NEW, QUOTE or SIGNATURE, and the element that says so
+    red: bool = False  # whether words in red stand in what is quoted to the end
 
 
 # (attribute, how it is found in the value, mark, name of the client)
@@ -94,6 +100,7 @@ class _Element:
     why: str = ""
     whole: bool = True  # of a holder: no quote has ended in it yet
     first: bool = True  # of a holder: nothing was said in it yet
+    red: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +111,8 @@ class _Reading:
     marked: list[_Element] = field(default_factory=list)  # of the stack, those with a mark
     open: Counter[str] = field(default_factory=Counter)  # of the stack, how many of each name
     rest: str = ""  # from here on all is quoted, by this
+    reds: int = 0  # of the stack, those in red
+    red: bool = False
     words: list[str] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     meaning: dict[tuple[Mark, str], int] = field(default_factory=lambda: {(Mark.NEW, ""): 0})
@@ -124,7 +133,9 @@ def read(source: str) -> Marked | None:
             _say(reading, text)
     if len(reading.meaning) == 1:
         return None
-    return Marked(words=reading.words, marks=reading.marks, meaning=list(reading.meaning))
+    return Marked(
+        words=reading.words, marks=reading.marks, meaning=list(reading.meaning), red=reading.red
+    )
 
 
 _HINTS = (
@@ -191,6 +202,7 @@ def _open_or_close(reading: _Reading, tag: str, small: str, at: int) -> None:
         return
     reading.stack.append(element)
     reading.open[name] += 1
+    reading.reds += element.red
     if element.mark:
         reading.marked.append(element)
 
@@ -202,6 +214,7 @@ def _close(reading: _Reading, name: str) -> None:
     stack = reading.stack
     at = next(i for i in range(len(stack) - 1, -1, -1) if stack[i].name == name)
     reading.open.subtract(e.name for e in stack[at:])
+    reading.reds -= sum(e.red for e in stack[at:])
     gone = [e for e in stack[at:] if e.mark]
     del stack[at:]
     if gone:
@@ -216,7 +229,8 @@ def _element(name: str, tag: str, small: str, at: int) -> _Element:
     if not given:
         return _Element(name=name)
     mark, why = _meaning(name, given, small, at)
-    return _Element(name=name, mark=mark, why=why)
+    red = given.get("color") in ("red", "#ff0000") or _RED.search(given.get("style", ""))
+    return _Element(name=name, mark=mark, why=why, red=bool(red))
 
 
 def _meaning(name: str, given: dict[str, str], small: str, at: int) -> tuple[Mark | None, str]:
@@ -261,13 +275,17 @@ def _outlook(given: dict[str, str], small: str, at: int) -> tuple[Mark | None, s
     """Outlook, Zimbra and Windows Mail say where a quote begins, not where it ends."""
     if given.get("id") in ("divrplyfwdmsg", "stopspelling"):
         return Mark.REST, "Outlook on the web"
-    if given.get("id") == "appendonsend" and "divrplyfwdmsg" in small[at : at + _LABELS_NEAR]:
+    if given.get("id") == "appendonsend" and _near(small, "divrplyfwdmsg", at):
         return Mark.REST, "Outlook on the web"
     if given.get("id") == "zwchr":
         return Mark.REST, "Zimbra"
     if _BORDER.search(given.get("style", "")) and _labels(small[at : at + _LABELS_NEAR]):
         return Mark.REST, "Outlook"
     return None, ""
+
+
+def _near(small: str, what: str, at: int) -> bool:
+    return small.find(what, at, at + _LABELS_NEAR) >= 0
 
 
 def _labels(near: str) -> bool:
@@ -303,6 +321,9 @@ def _now(reading: _Reading, text: str) -> tuple[Mark, str]:
             if element.whole:
                 return Mark.QUOTE, element.why
     if reading.rest:
+        said = WORD.search(text)
+        warned = said is None or said.group() in _WARNINGS
+        reading.red = reading.red or (reading.reds > 0 and not warned)
         return Mark.QUOTE, reading.rest
     signed = next((e.why for e in reading.marked if e.mark is Mark.SIGNATURE), "")
     return (Mark.SIGNATURE, signed) if signed else (Mark.NEW, "")

@@ -219,6 +219,32 @@ def test_announced_answers_in_a_copied_mail_stay(announced: str) -> None:
     assert strip(f"{announced}\n\n> Which lamp?\n").visible == announced
 
 
+@pytest.mark.parametrize(
+    ("style", "kept"),
+    [
+        ('style="color:red"', True),
+        ("style='font-size:11.0pt;color:#C00000'", True),
+        ('style="background-color:red"', False),
+        ('style="color:#1F497D"', False),
+        ("", False),
+    ],
+)
+def test_red_answers_in_a_mail_that_outlook_copied_stay(style: str, kept: bool) -> None:
+    labels = "".join(f"<b>{name}:</b> x<br>" for name in ("From", "Sent", "To", "Subject"))
+    html = (
+        "<p>Hello Ana,</p><div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>"
+        f"{labels}</p></div><p><span style='color:red'>CAUTION:</span> mail from outside.</p>"
+        f"<p>Which lamp?</p><p><span {style}>The big one.</span></p>"
+    )
+    text = (
+        "Hello Ana,\n\nFrom: x\nSent: x\nTo: x\nSubject: x\n\nCAUTION: mail from outside.\n\n"
+        "Which lamp?\n\nThe big one.\n"
+    )
+    parts = strip(text, html)
+    assert ("The big one." in parts.visible) is kept
+    assert [cut.part for cut in parts.cuts] == ["kept" if kept else "quote"]
+
+
 def test_answers_between_marked_lines_below_a_header_block_stay() -> None:
     head = f"See.\n\n-----Original Message-----\nFrom: {MAIL}\nTo: Bo\nSubject: Printer\n\n"
     text = f"{head}> Which lamp?\nThe red one.\n> Paper?\nYes."
