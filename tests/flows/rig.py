@@ -78,6 +78,7 @@ autoclose_days = 3
 [tickets.groups]
 night = ["ana@example.org", "ben@example.org"]
 """
+_UNSAID = ("message", "inverse")  # of an event: ids, and what a database writes in its own order
 _WISH = re.compile(r"\{(notice|reply|return|release|note):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
 _TOKEN = re.compile(r"\+[a-z2-7]{47}@", re.IGNORECASE)
@@ -373,7 +374,7 @@ def _outcome(settled: Settled) -> str:
 
 
 def _event(number: int, one: Event) -> str:
-    data = " ".join(f"{k}={v!r}" for k, v in sorted(one.data.items()) if k != "message")
+    data = " ".join(f"{k}={v!r}" for k, v in sorted(one.data.items()) if k not in _UNSAID)
     return f"#{number} {one.kind} by {one.actor}: {data}"
 
 
