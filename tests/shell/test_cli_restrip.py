@@ -114,3 +114,14 @@ def test_a_ticket_that_is_not_there_is_told(cli: Cli) -> None:
     cli.ok("migrate")
     done = cli("restrip", "7")
     assert (done.status, done.err) == (1, "there is no ticket #7\n")
+
+
+def test_explain_says_what_was_cut_and_by_what(cli: Cli) -> None:
+    [taken] = cli.take(mail("one"))
+    lines = cli.ok("explain", str(taken["inbound"])).out.splitlines()
+    assert "  strip      quote: marked by Yahoo at line 3" in lines
+    [shown] = cli.ok("explain", str(taken["inbound"]), "--json").lines
+    step = {"step": "strip", "verdict": "quote", "reason": "marked by Yahoo at line 3"}
+    assert step in shown["trace"]
+    [parsed] = cli("parse", "-", "--json", stdin=mail("one"), config=False).lines
+    assert parsed["cuts"] == ["quote: marked by Yahoo at line 3"]
