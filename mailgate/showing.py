@@ -49,7 +49,7 @@ def _facts(tx: Tx, row: TicketRow, policy: Policy) -> list[str]:
         "tags": ", ".join(view.tags),
         "resolution": view.resolution,
         "minutes spent": str(view.time_spent or ""),
-        **{f"{key}": str(value) for key, value in view.fields.items()},
+        **{f"{key}": str(value) for key, value in sorted(view.fields.items())},
         "waits until": f"{snoozed.astimezone(policy.zone):%Y-%m-%d %H:%M}" if snoozed else "",
         "due": f"{due.astimezone(policy.zone):%Y-%m-%d %H:%M}" if due else "",
         "linked": ", ".join(f"#{other}" for other, _ in row.links),

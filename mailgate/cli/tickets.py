@@ -309,7 +309,7 @@ def _print_ticket(row: TicketRow, state: Mapping[str, str | None]) -> None:
         "created": head["created"],
         "resolution": row.resolution,
         "time spent": f"{row.time_spent} minutes" if row.time_spent else "",
-        **row.fields,
+        **dict(sorted(row.fields.items())),
         **{key.replace("_", " "): since for key, since in state.items()},
     }
     for key, value in facts.items():

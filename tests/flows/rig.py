@@ -7,9 +7,9 @@ came: `mail_from`, `rcpt`, `login`, `source`, `live`, `with_next` (the worker do
 the next mail is there too).
 
 In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address, `{reply:ADDRESS}`
-the address it is to be answered at, `{return:ADDRESS}` its return path and `{release:ADDRESS}` the
-release address it names, `{note:ADDRESS}` the note address in our last mail that names one. All may stand in `rcpt` and `mail_from`, too. `story.toml` may hold
-`config`: more of config.toml.
+the address it is to be answered at, `{return:ADDRESS}` its return path; `{release:ADDRESS}` and
+`{note:ADDRESS}` are the addresses that our last such mail names. All may stand in `rcpt` and
+`mail_from`, too. `story.toml` may hold `config`: more of config.toml.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Sent:
         """The note address that stands in the text, "" where there is none."""
         body = self.mail.get_body(("plain",))
         found = re.findall(r"[^\s<>]+\+([a-z2-7]{47})@[a-z.]+", body.get_content() if body else "")
-        notes = [text for text in found if _is_note(text)]
+        notes = [t for t in found if (s := open_(t)) and s.token.purpose is Purpose.NOTE]
         return f"support+{notes[-1]}@example.org" if notes else ""
 
     @property
@@ -349,11 +349,6 @@ def _filled(how: Mapping[str, Any], house: House) -> dict[str, Any]:
 def config_of(folder: Path) -> str:
     """What a story adds to the configuration."""
     return str(_script(folder).get("config", ""))
-
-
-def _is_note(text: str) -> bool:
-    sealed = open_(text)
-    return sealed is not None and sealed.token.purpose is Purpose.NOTE
 
 
 def _first_address(raw: bytes) -> str:
