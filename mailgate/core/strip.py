@@ -21,6 +21,7 @@ from mailgate.core.strip_headings import (
     headings,
     is_rule,
     label,
+    next_words,
 )
 from mailgate.core.strip_html import Mark, read
 from mailgate.core.strip_tail import banner, tail
@@ -283,14 +284,27 @@ _RULE = re.compile(r"[-_\s]{4,}")
 def own_words(visible: str) -> str:
     """What an agent wrote, and nothing of the notice below or between: for the customer's copy.
 
-    Everything from our marker line on goes, with the client's heading above it; so do all lines
-    quoted with ">". A notice holds facts and notes that no customer may see.
+    Everything from our marker line on goes, with the client's heading above it, and everything
+    from a mail that was copied without marks; so do all lines quoted with ">" and the headings
+    above them. A notice holds facts and notes that no customer may see.
     """
     lines = visible.split("\n")
     marker = next((i for i, line in enumerate(lines) if _is_marker(line)), -1)
     if marker >= 0:
         lines = lines[: _heading(lines, marker)]
-    return "\n".join(line for line in lines if not _is_quote(line)).strip()
+    seen = [line[:MAX_LINE].rstrip("\r") for line in lines[:MAX_LINES]]
+    page = Page(lines=seen, quoted=[_is_quote(line) for line in seen])
+    heads = list(headings(page, len(seen)))
+    copied = next((h.at for h in heads if not _above_marks(page, h)), len(lines))
+    gone = _covered(heads)
+    kept = (line for i, line in enumerate(lines[:copied]) if i not in gone and not _is_quote(line))
+    return "\n".join(kept).strip()
+
+
+def _above_marks(page: Page, opened: Heading) -> bool:
+    """Whether marked lines follow a heading, not a whole mail."""
+    below = next_words(page.lines, opened.at + opened.count, len(page.lines), within=6)
+    return not opened.copied and below < len(page.lines) and page.quoted[below]
 
 
 def _heading(lines: Sequence[str], end: int) -> int:

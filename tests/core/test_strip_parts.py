@@ -258,6 +258,24 @@ def test_an_answer_below_our_quoted_marker_is_no_quote() -> None:
     assert parts.quoted == quote + "\n"
 
 
+@pytest.mark.parametrize("above", ["Done.\nSee below.", "Done.\nMy answers are in red."])
+def test_a_copied_notice_is_never_an_agents_own(above: str) -> None:
+    """What a person may have answered within our notice stays for agents' eyes alone (C8)."""
+    text = f"{above}\n\n{COPIED}Note: secret\n"
+    parts = strip(text)
+    assert "secret" in parts.visible
+    assert own_words(parts.visible) == above
+    alone = strip(COPIED)
+    assert (alone.visible, own_words(alone.visible)) == (COPIED, "")
+
+
+def test_between_the_lines_of_a_notice_the_answers_are_an_agents_own() -> None:
+    text = f"Hi.\n\nOn Mon, 4 May 2026 at 11:02, {MAIL} wrote:\n> secret\n\nYes.\n\n> secret\nNo."
+    parts = strip(text)
+    assert parts.visible == text
+    assert own_words(parts.visible).split() == ["Hi.", "Yes.", "No."]
+
+
 def test_below_our_marker_nothing_is_an_agents_own() -> None:
     heading = "Na dan 3. 5. je Support <s@example.org> rekao:"
     text = f"Done.\n\n{heading}\n\n{REPLY_MARKER}\nNote: secret\n\nmore"
