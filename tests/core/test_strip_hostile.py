@@ -94,6 +94,17 @@ def test_html_takes_no_time_R2(name: str) -> None:
     assert whole(text, PAGES[name] + '<blockquote type="cite">a b c a a</blockquote>')
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("value", ["<a@b> ", "<", "<a@", "(((", "a b "])
+def test_a_forged_header_of_a_megabyte_R2(value: str) -> None:
+    forged = value * (1_000_000 // len(value))
+    folded = "\r\n ".join(forged[at : at + 900] for at in range(0, len(forged), 900))
+    raw = f"From: a@acme.test\r\nIn-Reply-To: {folded}\r\n\r\nHello\r\n".encode()
+    mail = parse(raw)
+    assert mail.size == len(raw)
+    assert mail.defects
+
+
 # --- any text with any HTML --------------------------------------------------------------
 
 PIECES = st.one_of(
