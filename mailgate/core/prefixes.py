@@ -84,6 +84,11 @@ def is_answer(subject: str) -> bool:
     return _ANSWER.match(plain) is not None
 
 
+def is_forward(subject: str) -> bool:
+    """Whether the outermost prefix says that this passes a mail on; a list's [tag] may precede."""
+    return _FORWARD.match(without_lists(subject)) is not None
+
+
 def bare_subject(subject: str) -> str:
     """The subject without any prefix in front, of answers and of forwards.
 
