@@ -305,11 +305,11 @@ def _print_ticket(row: TicketRow, state: Mapping[str, str | None]) -> None:
     facts = {
         **{key: head[key] for key in keys},
         **{key: ", ".join(head[key]) for key in wide},
-        "rating": f"{row.view.rating} of 5" if row.view.rating else "",
         "created": head["created"],
         "resolution": row.resolution,
         "time spent": f"{row.time_spent} minutes" if row.time_spent else "",
         **dict(sorted(row.fields.items())),
+        **({"rating": f"{row.view.rating} of 5"} if row.view.rating else {}),
         **{key.replace("_", " "): since for key, since in state.items()},
     }
     for key, value in facts.items():

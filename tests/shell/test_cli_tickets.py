@@ -178,6 +178,16 @@ def test_close_tells_requester_and_cc_and_is_done_once(cli: Cli) -> None:
     assert sent(cli) == told
 
 
+def test_show_tells_the_rating_that_a_customer_gave(cli: Cli) -> None:
+    cli.ok("ticket", "close", "1001")
+    assert "  rating " not in cli.ok("ticket", "show", "1001").out
+    [line] = cli.take(letter("Re: [#1001] Hello", body="4\r\n"))
+    assert (line["outcome"], line["ticket"]) == ("reply", 1001)
+    assert "  rating     4 of 5\n" in cli.ok("ticket", "show", "1001").out
+    [whole] = cli.ok("ticket", "show", "1001", "--json").lines
+    assert (whole["fields"], whole["status"]) == ({"rating": "4"}, "closed")
+
+
 # --- words that are no text ----------------------------------------------------------------
 
 
