@@ -38,7 +38,8 @@ ASKING = {
     Notice.CHALLENGE: "Did you write this? ",
     Notice.ALERT: "",
 }
-TELLING = sorted(TO_AGENTS - set(ASKING))
+# What we say ourselves of an agent's commands passes on no words.
+TELLING = sorted(TO_AGENTS - {*ASKING, Notice.TRANSCRIPT, Notice.HELP})
 RECEIVED = "[#1042] We have received your message"
 
 

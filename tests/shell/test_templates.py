@@ -68,6 +68,17 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "diagnostic": "550 5.1.1 <carol@example.com>: user unknown",
         "note": "paused",
     },
+    Notice.TRANSCRIPT: {
+        "recipients": (Recipient(address=ANA.address, role="agent", why="wrote the commands"),),
+        "author": None,
+        "message": "#take: assigned to Ana Torres\nYour answer goes to bob@example.net.",
+    },
+    Notice.HELP: {
+        "recipients": (Recipient(address=ANA.address, role="agent", why="wrote the commands"),),
+        "author": None,
+        "message": "",
+        "note_address": RELEASE.replace("+e", "+f"),
+    },
     Notice.ALERT: {
         "ticket": replace(CONTEXT.ticket, number=0, subject="Automatic mail is paused"),
         "author": None,
