@@ -116,20 +116,18 @@ def _all_kept(sheet: _Sheet) -> tuple[Cut, ...]:
 def _sheet(seen: list[str], html: str) -> _Sheet:
     marked = read(html) if html else None
     known = align(seen, marked) if marked else None
-    by_html = [f"marked by {why}" if mark is Mark.QUOTE else "" for mark, why in known or ()] or [
-        ""
-    ] * len(seen)
-    signed = [f"marked by {why}" if mark is Mark.SIGNATURE else "" for mark, why in known or ()]
+    told = known or [(Mark.NEW, "")] * len(seen)
     quoted = [
-        bool(line.strip()) and (_is_quote(line) or bool(why))
-        for line, why in zip(seen, by_html, strict=True)
+        bool(line.strip())
+        and (mark is Mark.QUOTE or (_is_quote(line) and mark is not Mark.INDENTED))
+        for line, (mark, _) in zip(seen, told, strict=True)
     ]
     page = Page(lines=seen, quoted=quoted)
     heads = list(headings(page, len(seen)))
     return _Sheet(
         page=page,
-        by_html=by_html,
-        signed=signed or [""] * len(seen),
+        by_html=[f"marked by {why}" if mark is Mark.QUOTE else "" for mark, why in told],
+        signed=[f"marked by {why}" if mark is Mark.SIGNATURE else "" for mark, why in told],
         kinds=["v"] * len(seen),
         end=len(seen),
         heads=heads,

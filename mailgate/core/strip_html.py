@@ -43,6 +43,7 @@ class Mark(StrEnum):
     HOLDER = "h"  # holds the heading and the quote; what follows the quote inside is new
     REST = "r"  # and all that follows in the mail
     SIGNATURE = "s"
+    INDENTED = "i"  # new, although a text shows it behind ">"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class Marked:
 
     words: list[str]
     marks: list[int]
-    meaning: list[tuple[Mark, str]]  # NEW, QUOTE or SIGNATURE, and the element that says so
+    meaning: list[tuple[Mark, str]]  # no HOLDER, no REST; and the element that says so
     red: bool = False  # whether words in red stand in what is quoted to the end
 
 
@@ -266,6 +267,8 @@ def _cited(given: dict[str, str]) -> tuple[Mark | None, str]:
             return Mark.QUOTE, why
     if given.get("type") == "cite" or given.get("cite"):
         return Mark.QUOTE, "type=cite (Apple Mail, Thunderbird, others)"
+    if "border:none" in given.get("style", "").replace(" ", ""):
+        return Mark.INDENTED, "Gmail"
     if _SIDE.search(given.get("style", "")):
         return Mark.QUOTE, "a line at its side"
     return None, ""
@@ -310,20 +313,25 @@ def _say(reading: _Reading, text: str) -> None:
 
 def _now(reading: _Reading, text: str) -> tuple[Mark, str]:
     """What the open elements say of a piece of text."""
-    for element in reading.marked:
-        if element.mark is Mark.QUOTE:
-            return Mark.QUOTE, element.why
-        if element.mark is Mark.HOLDER:
-            if element.first:
-                element.first = False
-                # A forward has a divider; what is quoted in it has an end, the forward has not.
-                element.mark = Mark.QUOTE if text.strip().startswith("-----") else element.mark
-            if element.whole:
-                return Mark.QUOTE, element.why
+    if why := next((e.why for e in reading.marked if _quotes(e, text)), ""):
+        return Mark.QUOTE, why
     if reading.rest:
         said = WORD.search(text)
         warned = said is None or said.group() in _WARNINGS
         reading.red = reading.red or (reading.reds > 0 and not warned)
         return Mark.QUOTE, reading.rest
-    signed = next((e.why for e in reading.marked if e.mark is Mark.SIGNATURE), "")
-    return (Mark.SIGNATURE, signed) if signed else (Mark.NEW, "")
+    for mark in (Mark.SIGNATURE, Mark.INDENTED):
+        if why := next((e.why for e in reading.marked if e.mark is mark), ""):
+            return mark, why
+    return Mark.NEW, ""
+
+
+def _quotes(element: _Element, text: str) -> bool:
+    """Whether a piece of text in this element is quoted."""
+    if element.mark is not Mark.HOLDER:
+        return element.mark is Mark.QUOTE
+    if element.first:
+        element.first = False
+        # A forward has a divider; what is quoted in it has an end, the forward has not.
+        element.mark = Mark.QUOTE if text.strip().startswith("-----") else element.mark
+    return element.whole

@@ -201,6 +201,15 @@ def test_words_that_look_like_it_stay(words: str) -> None:
     assert (parts.visible, parts.cuts) == (words, ())
 
 
+def test_what_somebody_indented_is_new() -> None:
+    style = "margin:0 0 0 40px;border:none;padding:0px"
+    html = f'<div>Hello</div><blockquote style="{style}"><div>this one here</div></blockquote>'
+    text = "Hello\n\n> this one here\n"
+    assert strip(text, html).visible == text
+    assert strip(text, html.replace("border:none", "border-left:solid")).visible == "Hello"
+    assert strip(text, html.replace(style, "")).visible == "Hello"
+
+
 COPIED = f"From: {MAIL}\nSent: Monday\nTo: Bo\nSubject: Printer\n\nWhich lamp?\nThe red one.\n"
 
 
