@@ -29,12 +29,12 @@ from mailgate.core.decision import (
 )
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy
-from mailgate.core.prefixes import bare_subject, is_answer
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
 from mailgate.enclosing import renamed
 from mailgate.render import Markup, Rendered, Renderer
-from mailgate.surroundings import Surroundings, discreet, trail
+from mailgate.subject import base_subject, tagged_subject
+from mailgate.surroundings import Past, Surroundings, actions, bygone, discreet, trail
 from mailgate.wire import (
     NAME_MAX,
     Part,
@@ -119,11 +119,12 @@ def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Poli
         journal.trouble(what="template", error=failure, ticket=number, used=words.language)
     own = {to.address: ctx.head(to.address, policy.domain) for to in ctx.recipients}
     first = next(iter(own.values()))
+    queue = ctx.ticket.queue if notice in TO_AGENTS else ""
     parts = ctx.attachments if notice in _WITH_MESSAGE else ()
     raw = b"".join(
         (
             address_header("From", ctx.mailbox.address, _from_name(notice, ctx, policy)),
-            header("Subject", _subject(words, ctx, policy)),
+            header("Subject", tagged_subject(words.subject, number, queue, policy)),
             header("Date", format_datetime(ctx.now.astimezone(UTC))),
             _marks(notice, words, policy),
             body(words.text, words.html, parts, ctx.token),
@@ -158,7 +159,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
     status = (ctx.new if notice in (Notice.STATUS, Notice.CLOSURE) else "") or ticket.status
     assignee = (ctx.new if notice is Notice.ASSIGNMENT else "") or ticket.assignee
     lines = {
-        "subject": _base_subject(ticket.subject, ticket.number, policy),
+        "subject": base_subject(ticket.subject, ticket.number, policy),
         "team": team,
         "company": policy.name,
         "mailbox": ctx.mailbox.address,
@@ -184,6 +185,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         **trail(quoted and replace(quoted, text=said(quoted.text)), policy),
         **{name: header_text(token.scrubbed(value, ctx.keys)) for name, value in lines.items()},
         **_own_words(notice, ctx, policy),
+        **bygone(ctx.around.past if notice in TO_AGENTS else Past(), said),
         **_wish_words(status, ctx, policy),
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),
@@ -213,6 +215,7 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
         "note_address": ctx.note_address if told else "",
         "commands": _table() if notice is Notice.HELP else (),
         "public_url": policy.public_url if told else "",
+        "actions": _actions(ctx, policy) if told and notice not in _UNPROVEN else {},
         "bounced_address": header_text(ctx.bounced) if told else "",
         "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
     }
@@ -237,6 +240,14 @@ def _wish_words(status: str, ctx: NoticeContext, policy: Policy) -> dict[str, ob
         "wished": ctx.wished,
         "ask_rating": over and policy.customers.rating and not ctx.ticket.rating,
     }
+
+
+def _actions(ctx: NoticeContext, policy: Policy) -> dict[str, str]:
+    """None where no address of this one agent's would reach us."""
+    reply_to = ctx.head(ctx.recipients[0].address, policy.domain).reply_to
+    if not ctx.ticket.number or reply_to == ctx.mailbox.address:
+        return {}
+    return actions(reply_to, ctx.note_address, ctx.ticket.number, policy)
 
 
 def _file_names(ctx: NoticeContext) -> tuple[str, ...]:
@@ -328,27 +339,6 @@ def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
         return team
     # A customer's words must not look like an agent's, whatever name the customer chose.
     return f"{name} ({team})" if _by_agent(ctx, policy) else f"{name} via {team}"
-
-
-def _base_subject(subject: str, number: int, policy: Policy) -> str:
-    """The subject without this ticket's tags and without "Re:" in front."""
-    tags = "|".join(re.escape(tag) for tag in ("", policy.subject_tag, *policy.old_tags))
-    # One expression for all tickets: re keeps it, and compiling costs more than replacing.
-    others = re.sub(
-        rf"\[(?:{tags})#([0-9]+)\]",
-        lambda found: " " if found[1] == str(number) else found[0],
-        header_text(subject),
-    )
-    return bare_subject(header_text(others))
-
-
-def _subject(words: Rendered, ctx: NoticeContext, policy: Policy) -> str:
-    number = ctx.ticket.number
-    line = header_text(words.subject)
-    if not number:
-        return line
-    again = "Re: " if is_answer(line) else ""
-    return f"{again}[{policy.subject_tag}#{number}] {_base_subject(line, number, policy)}".strip()
 
 
 def _threading(own: OwnHead, number: int, policy: Policy) -> bytes:

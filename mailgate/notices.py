@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mailgate import crash, journal
@@ -17,14 +17,17 @@ from mailgate.core.ticket import TicketView
 from mailgate.desk import Cause, Desk
 from mailgate.enclosing import Enclosed, for_agents, for_customers
 from mailgate.gate import pass_gate
+from mailgate.recall import recall
 from mailgate.render import TemplateFailure, fitted
 from mailgate.sealing import Answered, Sealer
 from mailgate.showing import ticket_text
-from mailgate.surroundings import Quoted, Surroundings
+from mailgate.surroundings import Past, Quoted, Surroundings
 from store.database import Tx
 
 NO_TICKET = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
 HELD_DAYS = 14  # how long agents may accept a held mail of a customer
+# Notices that a ticket's past belongs to.
+TELLING = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 # What we say to one agent about that agent's own mail.
 OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP})
 Say = Callable[..., None]  # records an event on the ticket
@@ -36,6 +39,7 @@ class Occasion:
 
     ticket: TicketView
     say: Say
+    past: Past = field(default_factory=Past)  # of tickets like it, as agents are told
     old: str = ""  # status or assignee before
     held: int | None = None  # the mail that was held
     owner: str = ""  # who alone may release it by mail
@@ -64,6 +68,10 @@ class Notices:
         # An agent's notice may hold a release address, which is for one reader alone.
         agents = [person for person in passed.to if person.role == "agent"]
         others = [person for person in passed.to if person.role != "agent"]
+        if agents and effect.notice in TELLING:
+            words = self._words(effect, on)
+            past = recall(self.tx, on.ticket, words, desk.policy, cause.now)
+            on = replace(on, past=past)
         for to in (*((agent,) for agent in agents), tuple(others)):
             if to:
                 self._queue(effect, to, on)
@@ -236,7 +244,8 @@ class Notices:
         if effect.notice is not Notice.ANSWER:
             behind = () if effect.notice in (*OURS, Notice.AGENT_BOUNCE) else cause.left_behind
             missing = files.missing if effect.notice not in HUMAN else ()
-            return Surroundings(missing=(*missing, *behind))
+            past = on.past.seen_by(self.desk.policy.agent_for(to[0].address))
+            return Surroundings(missing=(*missing, *behind), past=past)
         if cause.left_behind:
             names = ", ".join(cause.left_behind)
             journal.trouble(what="attachments", error="too large to pass on", ticket=number)

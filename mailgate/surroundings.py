@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from mailgate.core.people import Agent
 from mailgate.core.policy import Policy
 from mailgate.wire import body_text, header_text
 
 MAX_LINE = 300  # characters of a quoted line
+SHOWN = 3  # tickets of each kind that a notice names
+MAX_RESOLUTION = 300  # characters of how one was solved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +29,48 @@ class Quoted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """One of the requester's tickets before this one."""
+
+    number: int
+    subject: str
+    status: str
+    queue: str
+    days: int  # since it was opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """A ticket like this one that was solved."""
+
+    number: int
+    subject: str
+    queue: str
+    resolution: str  # how; where nobody said, the last answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What an agent may want to know of earlier tickets; never for anybody else."""
+
+    earlier: tuple[Earlier, ...] = ()
+    solved: tuple[Solved, ...] = ()
+
+    def seen_by(self, agent: Agent | None) -> Past:
+        """What this agent may see of it, and no more than is read: queues are walls."""
+        queues = agent.queues if agent else ()
+        return Past(
+            earlier=tuple(e for e in self.earlier if not queues or e.queue in queues)[:SHOWN],
+            solved=tuple(s for s in self.solved if not queues or s.queue in queues)[:SHOWN],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """All of it; what does not apply is empty."""
 
     quoted: Quoted | None = None
+    past: Past = field(default_factory=Past)
     missing: tuple[str, ...] = ()  # names of files that do not go along
 
 
@@ -44,6 +86,55 @@ def trail(quoted: Quoted | None, policy: Policy) -> dict[str, object]:
         "quoted_by": header_text(quoted.author),
         "quoted_at": f"{local:%Y-%m-%d %H:%M}",
     }
+
+
+def bygone(past: Past, said: Callable[[str], str]) -> dict[str, object]:
+    """The variables of `past.txt.j2` and `past.html.j2`; `said` takes tokens out of words."""
+    return {
+        "earlier": tuple(
+            {"number": e.number, "subject": _line(e.subject, said), "status": e.status}
+            | {"days": e.days}
+            for e in past.earlier
+        ),
+        "solved": tuple(
+            {"number": s.number, "subject": _line(s.subject, said)}
+            | {"resolution": header_text(said(s.resolution), MAX_RESOLUTION)}
+            for s in past.solved
+        ),
+    }
+
+
+def _line(text: str, said: Callable[[str], str]) -> str:
+    return header_text(said(text), 120)
+
+
+def actions(reply_to: str, note_address: str, number: int, policy: Policy) -> dict[str, str]:
+    """Links of one tap: a mail that only has to be sent (RFC 6068), to this agent's own address.
+
+    The address proves who writes; the body is a command (`core.commands`). A note goes to its
+    own address where there is one: no command has to stand in it.
+    """
+    commands = {
+        "take": "#take",
+        "close": "#close",
+        "note": "" if note_address else "#note ",
+        "waiting": f"#status {policy.life.pending}",
+        "help": "#help",
+    }
+    return {
+        name: _mailto(
+            note_address if name == "note" and note_address else reply_to,
+            f"[{policy.subject_tag}#{number}] {name}",
+            command,
+        )
+        for name, command in commands.items()
+    }
+
+
+def _mailto(address: str, subject: str, body: str) -> str:
+    """`+` is written as %2B: some programs take it for a space."""
+    link = f"mailto:{quote(address, safe='@')}?subject={quote(subject, safe='')}"
+    return f"{link}&body={quote(body, safe='')}" if body else link
 
 
 def discreet(text: str, policy: Policy, instead: str) -> str:

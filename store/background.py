@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from mailgate.core.ticket import MessageKind
-from store.schema import messages, participants, people
+from store.schema import messages, participants, people, tickets
 from store.ticket_rows import Message, message
 from store.wishes import is_wish
 
@@ -22,6 +23,19 @@ _NEWCOMERS = (
     select(func.lower(people.c.address))
     .join(participants, participants.c.person == people.c.id)
     .where(participants.c.ticket == bindparam("ticket"), participants.c.added > bindparam("since"))
+)
+_TICKETS_OF = (
+    select(
+        tickets.c.number, tickets.c.subject, tickets.c.status, tickets.c.queue, tickets.c.created
+    )
+    .join(people, people.c.id == tickets.c.requester)
+    .where(
+        people.c.address == bindparam("requester"),
+        tickets.c.number != bindparam("besides"),
+        tickets.c.merged_into.is_(None),
+    )
+    .order_by(tickets.c.created.desc(), tickets.c.number.desc())
+    .limit(10)  # some may be of queues that an agent does not see
 )
 
 
@@ -40,3 +54,8 @@ class Background:
         """Addresses in lower case that came to the ticket later than `since`."""
         asked = {"ticket": ticket, "since": since}
         return frozenset(self._conn.execute(_NEWCOMERS, asked).scalars())
+
+    def tickets_of(self, requester: str, besides: int) -> list[Row[Any]]:
+        """Number, subject, status, queue and time of a requester's last tickets but one."""
+        asked = {"requester": requester, "besides": besides}
+        return list(self._conn.execute(_TICKETS_OF, asked))

@@ -38,6 +38,7 @@ _TABLE = {
         pela pelo pedido conta ajuda ontem porque""",
 }
 _WORDS = {language: frozenset(words.split()) for language, words in _TABLE.items()}
+FUNCTION_WORDS = frozenset().union(*_WORDS.values())
 # A word speaks less for a language the more languages have it: 12 votes, shared out.
 _VOTES = {
     word: 12 // sum(word in others for others in _WORDS.values())

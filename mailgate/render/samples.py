@@ -33,6 +33,9 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "copies": ("carol@example.net", "dave@example.com"),
         "attachments": ("photo.jpg",),
         "missing": ("video.mp4",),
+        "earlier": ({"number": 1001, "subject": "No toner", "status": "closed", "days": 12},),
+        "solved": ({"number": 987, "subject": "Jammed", "resolution": "Took out the sheet."},),
+        "actions": dict.fromkeys(("take", "close", "note", "waiting", "help"), "mailto:x@y.test"),
         "quoted": ("It says “paper jam”.", "", "Bob"),
         "quoted_by": "Bob Miller",
         "quoted_at": "2026-05-01 12:30",
@@ -58,6 +61,13 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
 )
 
 
+def _each(value: object, text: str) -> object:
+    """One thing of several, or one of several properties."""
+    if not isinstance(value, dict):
+        return text
+    return {key: text if isinstance(one, str) else one for key, one in value.items()}
+
+
 def _all(text: str) -> Mapping[str, object]:
     """The plain sample with every text replaced: what a sender can make of our fields."""
     replaced: dict[str, object] = {}
@@ -69,7 +79,9 @@ def _all(text: str) -> Mapping[str, object]:
         elif key == "commands":
             replaced[key] = value  # a table of ours; nobody else writes in it
         elif isinstance(value, tuple):
-            replaced[key] = (text,) if text else ()
+            replaced[key] = tuple(_each(one, text) for one in value[:1]) if text else ()
+        elif isinstance(value, dict):
+            replaced[key] = _each(value, text) if text else {}
         else:
             replaced[key] = value
     return MappingProxyType(replaced)

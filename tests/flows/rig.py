@@ -81,7 +81,7 @@ night = ["ana@example.org", "ben@example.org"]
 _UNSAID = ("message", "inverse")  # of an event: ids, and what a database writes in its own order
 _WISH = re.compile(r"\{(notice|reply|return|release|note):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
-_TOKEN = re.compile(r"\+[a-z2-7]{47}@", re.IGNORECASE)
+_TOKEN = re.compile(r"(\+|%2B)([a-z2-7]{47})@", re.IGNORECASE)
 
 
 def config_with(more: str) -> str:
@@ -227,7 +227,7 @@ class Transcript:
         self._events: dict[int, int] = {}  # ticket -> how many are written down
         self._mails = 0
         self._names: dict[str, str] = {}  # Message-IDs of ours -> <notice-1@ours>
-        self._tags: dict[str, str] = {}  # tokens in addresses -> +token-1@
+        self._tags: dict[str, str] = {}  # tokens in addresses -> token-1
 
     def text(self) -> str:
         """Everything, with names for what is random."""
@@ -286,7 +286,8 @@ class Transcript:
             return self._names.setdefault(match[0], f"<notice-{len(self._names) + 1}@ours>")
 
         def tagged(match: re.Match[str]) -> str:
-            return self._tags.setdefault(match[0], f"+token-{len(self._tags) + 1}@")
+            named = self._tags.setdefault(match[2], f"token-{len(self._tags) + 1}")
+            return f"{match[1]}{named}@"
 
         return _TOKEN.sub(tagged, _OURS.sub(name, line))
 

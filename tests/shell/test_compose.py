@@ -78,7 +78,7 @@ def test_the_tag_of_the_house_and_its_older_tags() -> None:
 @pytest.mark.parametrize("notice", sorted(TO_AGENTS))
 def test_agents_find_the_ticket_by_its_subject(notice: Notice) -> None:
     asked = ASKING.get(notice, "")
-    assert subject_of("Printer", notice).removeprefix("Re: ") == f"[#1042] {asked}Printer"
+    assert subject_of("Printer", notice).removeprefix("Re: ") == f"[#1042] [support] {asked}Printer"
 
 
 @pytest.mark.parametrize("notice", AUTOMATIC)

@@ -224,7 +224,7 @@ def test_template_code_in_values_is_only_text(value: str) -> None:
         note=value,
     )
     message = read(compose(Notice.AGENT_NEW, ctx, RENDERER, POLICY))
-    assert message["Subject"] == f"[#1042] {value}"
+    assert message["Subject"] == f"[#1042] [support] {value}"
     assert message["From"].addresses[0].display_name == f"{value} via Support"
     assert content(message, "plain").count(value) == 6
     assert content(message, "html").count(value) >= 6
