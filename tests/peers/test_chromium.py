@@ -64,9 +64,9 @@ class Browser:
         done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
         return done, log
 
-    def visit(self, url: str) -> Visit:
+    def visit(self, url: str, width: int = 1280) -> Visit:
         """Open a page and read its DOM."""
-        done, log = self._run(url, "--dump-dom")
+        done, log = self._run(url, f"--window-size={width},1400", "--dump-dom")
         console = "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
         return Visit(dom=done.stdout, hosts=_hosts(log), console=console)
 
