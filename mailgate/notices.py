@@ -177,7 +177,9 @@ class Notices:
             ticket=sealer.ticket.number,
             message_id=mail.message_id if mail and mail.has_message_id else "",
             references=mail.references if mail else (),
-            goes_on=effect.notice is Notice.ANSWER,
+            # The id that an agent's client gave a mail names a private machine.
+            goes_on=effect.notice is Notice.ANSWER
+            or (self.cause.by_agent and to[0].role != "agent"),
         )
         challenge = on.held if effect.notice is Notice.CHALLENGE else None
         return sealer.heads(to, answers, challenge=challenge)

@@ -69,6 +69,7 @@ def leaks(database: Database, policy: Policy) -> list[str]:
     with database.reading() as tx:
         sent = copies(tx)
         outside = [copy for copy in sent if copy.role != "agent"]
+        agents = {number: _agents_ids(tx, number) for number in {c.ticket for c in outside}}
         secret = {number: _secret_lines(tx, number) for number in {c.ticket for c in outside}}
     others: dict[str, set[str]] = {}
     for copy in sent:
@@ -76,11 +77,22 @@ def leaks(database: Database, policy: Policy) -> list[str]:
     return [
         f"{copy.notice} #{copy.ticket} to {copy.address}: {what}"
         for copy in outside
-        for what in (*_in_head(copy), *_in_words(copy, policy, secret[copy.ticket], others))
+        for what in (
+            *_in_head(copy, agents.get(copy.ticket, set())),
+            *_in_words(copy, policy, secret[copy.ticket], others),
+        )
     ]
 
 
-def _in_head(copy: Copy) -> Iterator[str]:
+def _agents_ids(tx: Tx, number: int | None) -> set[str]:
+    """Message-IDs that agents' clients gave their mail: they name private machines."""
+    messages = tx.tickets.messages(number) if number is not None else []
+    return {m.message_id for m in messages if m.kind not in ("customer", "system")}
+
+
+def _in_head(copy: Copy, agents: set[str]) -> Iterator[str]:
+    named = f"{copy.mail['In-Reply-To']} {copy.mail['References']}"
+    yield from (f"an agent's Message-ID: {one}" for one in agents if one in named)
     for name in copy.mail:
         if name.lower() not in HEADERS:
             yield f"header {name}"

@@ -80,7 +80,8 @@ def reasons() -> set[str]:
     return found
 
 
-REASONS = sorted(reasons())
+WIDENS = "#cc asks for two proofs: an agent, proven by a token"  # of core/answering.py
+REASONS = sorted({*reasons(), WIDENS})
 
 
 def told(language: str, notice: str, note: str) -> str:
