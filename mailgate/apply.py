@@ -36,7 +36,7 @@ from mailgate.core.mail import DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import hidden
 from mailgate.desk import Cause, Desk
-from mailgate.notices import Notices, Occasion, held_for
+from mailgate.notices import NO_TICKET, Notices, Occasion, held_for
 from store.database import Tx
 from store.reshaping import ACTED
 from store.ticket_rows import Event
@@ -134,6 +134,8 @@ class _Run:
         )
 
     def _ticket(self) -> TicketView:
+        if not self.number:
+            return NO_TICKET
         if self.seen is None:
             self.seen = self.tx.tickets.views([self.number])[self.number]
         return self.seen

@@ -96,6 +96,7 @@ class NoticeContext:
     wished: bool = False  # a customer's reply asked for it
     note_address: str = ""  # what this one agent sends there is an internal note
     last_message: datetime | None = None  # when the last public message before came
+    lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
 
     def head(self, address: str, domain: str) -> OwnHead:
         """A recipient's own head; without tokens where none was made (an alert)."""
@@ -214,6 +215,7 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
         "valid_hours": ctx.valid_hours,
         "note_address": ctx.note_address if told else "",
         "commands": _table() if notice is Notice.HELP else (),
+        "lists": ctx.lists if told else (),
         "public_url": policy.public_url if told else "",
         "actions": _actions(ctx, policy) if told and notice not in _UNPROVEN else {},
         "bounced_address": header_text(ctx.bounced) if told else "",

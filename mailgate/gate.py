@@ -103,6 +103,8 @@ class _Door:
 
     def _agent(self, person: Recipient) -> str:
         caps = self.caps
+        if self.notify.hourly and not self._first(person):
+            return "it was said within the last hour"
         if not caps.agent_hour and not caps.agent_ticket_hour:
             return ""
         sent = self._to_agents.get(person.address, ToAgent())
@@ -118,6 +120,10 @@ class _Door:
         if why:
             self.also += alarm.more_waits(self.tx, person, why, where, self.now)
         return why
+
+    def _first(self, person: Recipient) -> bool:
+        name = f"{self.notify.notice} to {person.address.lower()}"
+        return self.tx.counting.mark(name, self.now, self.now + HOUR)
 
     # --- people ----------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mailgate import crash, journal
+from mailgate import crash, journal, listing
 from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
@@ -29,7 +29,7 @@ HELD_DAYS = 14  # how long agents may accept a held mail of a customer
 # Notices that a ticket's past belongs to.
 TELLING = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 # What we say to one agent about that agent's own mail.
-OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP})
+OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST})
 Say = Callable[..., None]  # records an event on the ticket
 
 
@@ -59,6 +59,8 @@ class Notices:
     def notify(self, effect: Notify, on: Occasion) -> None:
         """Gate, compose, queue. Whoever is not written to is named in an event, with the reason."""
         cause, desk = self.cause, self.desk
+        if effect.notice is Notice.LIST:  # it is about many tickets: an answer to it goes to none
+            on = replace(on, ticket=NO_TICKET)
         by_mail = cause.inbox is not None and not cause.by_agent
         ticket = on.ticket.number
         passed = pass_gate(self.tx, effect, desk.caps, cause.now, by_mail=by_mail, ticket=ticket)
@@ -141,7 +143,8 @@ class Notices:
             message=words,
             html=html,
             attachments=files.parts,
-            note="" if effect.notice in OURS else effect.note,
+            note="" if effect.notice in OURS - {Notice.LIST} else effect.note,
+            lists=self._lists(effect),
             around=self._around(effect, to, on, files),
             own=self._heads(sealer, effect, to, on),
             old=on.old,
@@ -210,6 +213,9 @@ class Notices:
         if effect.notice is Notice.TRANSCRIPT:
             shown = (ticket_text(self.tx, n, self.desk.policy) for n in effect.shows)
             return "\n\n".join((effect.note, *on.said, *shown))
+        if effect.notice is Notice.LIST:
+            shown = (ticket_text(self.tx, n, self.desk.policy) for n in effect.shows)
+            return "\n\n\n".join(shown)
         if effect.notice is Notice.HELP:
             return ""
         if effect.words is not None:
@@ -221,6 +227,10 @@ class Notices:
         # In an agent's mail what is not new is our notice: it must not reach the customer.
         by_mail = effect.notice is Notice.ANSWER and self.cause.inbox is not None
         return own_words(words) if by_mail else words
+
+    def _lists(self, effect: Notify) -> tuple[listing.Rows, ...]:
+        agent = self.desk.policy.agent_for(effect.to[0].address) if effect.lists else None
+        return listing.lists(self.tx, agent, effect.lists, self.desk.policy) if agent else ()
 
     def _html(self, effect: Notify, words: str) -> str:
         """The words with the writer's formatting, where they are the same words; else ""."""

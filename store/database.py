@@ -31,6 +31,7 @@ from store.held import Held
 from store.history import History
 from store.inbox import Inbox
 from store.keys import Keys
+from store.lists import Lists
 from store.migrations import HEAD
 from store.outbox import Outbox
 from store.people import People
@@ -141,6 +142,11 @@ class Tx:
     def history(self) -> History:
         """Messages as they were stored, to be read anew."""
         return History(self.conn)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """Agents' work lists."""
+        return Lists(self.conn)
 
     @cached_property
     def clocks(self) -> Clocks:

@@ -10,7 +10,7 @@ import typer
 from mailgate.apply import Cause, apply
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
 from mailgate.cli.tickets import AS, NUMBER, chosen, get, said
-from mailgate.core import audience, commands
+from mailgate.core import audience, commands, lists
 from mailgate.core.audience import Happening
 from mailgate.core.commanding import Asked, Plan, plan
 from mailgate.core.commands import COMMANDS, Script
@@ -46,6 +46,8 @@ def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
 def _script(words: list[str]) -> Script:
     lines = [storable(word if word.lstrip().startswith("#") else f"#{word}") for word in words]
     script = commands.read("\n".join(line.replace("\n", " ") for line in lines))
+    if lists.wanted(script):
+        raise Failure("lists are for mail; see `mailgate ticket list`", 2)
     if script.has("send"):
         raise Failure("there is nothing to send; `mailgate ticket reply` answers a ticket", 2)
     return script

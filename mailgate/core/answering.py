@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mailgate.core import addressed, audience, commanding, commands, strip, strip_headings
+from mailgate.core import addressed, audience, commanding, commands, lists, strip, strip_headings
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.commanding import Asked, Plan
@@ -202,6 +202,8 @@ def _acted(case: Case, said: _Said) -> tuple[Acted, ...]:
     wanted = said.script.lines or case.policy.undo_within
     if agent is None or not wanted or said.script.has("undo") or not case.delivery.live:
         return ()
+    if lists.reads(said.script) and not said.speaks:
+        return ()
     lines = tuple(line.text[:200] for line in said.script.lines)
     return (Acted(agent=agent.address, lines=lines),)
 
@@ -247,14 +249,17 @@ def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Not
     if agent is None or not said.script.lines:
         return ()
     to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
-    help_ = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
-    only_help = all(line.name == "help" for line in said.script.lines) and not said.speaks
+    helps = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
+    brought = (*helps, *lists.listed(agent, said.script))
+    only_reads = not said.speaks and all(
+        line.name == "help" or line.name in lists.LISTS for line in said.script.lines
+    )
     wanted = case.policy.transcripts == "always" or plan.shows
-    if only_help or not wanted:
-        return help_
+    if only_reads or not wanted:
+        return brought
     lines = [*plan.said, _went(said, told)]
     return (
-        *help_,
+        *brought,
         Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows),
     )
 

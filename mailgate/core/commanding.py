@@ -392,5 +392,7 @@ _MEANINGS: Mapping[str, Callable[[str, Asked], Means]] = {
     "send": _nothing,
     "undo": _undo,
     "show": _show,
+    "mine": _nothing,  # what they bring is no part of the ticket: `core.lists`
+    "find": _nothing,
     "help": _help,
 }

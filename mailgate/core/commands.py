@@ -48,7 +48,7 @@ def _row(name: str, usage: str, effect: str, example: str, value: str = "one") -
 
 
 _WIDENING = frozenset({"cc", "uncc", "requester", "merge"})
-_OFTEN = frozenset({"tag", "cc", "uncc", "link", "set", "time"})
+_OFTEN = frozenset({"tag", "cc", "uncc", "link", "set", "time", "show", "find"})
 
 _ROWS = (
     _row("take", "", "the ticket becomes yours", "", "none"),
@@ -110,6 +110,8 @@ _ROWS = (
     ),
     _row("undo", "", "takes back your last mail on the ticket, while that is possible", "", "none"),
     _row("show", "[N]", "sends you the ticket, or ticket N, with all its messages", "", "any"),
+    _row("mine", "", "sends you a list of your open tickets", "", "none"),
+    _row("find", "WORDS", "sends you a list of the tickets that say so", "paper jam", "text"),
     _row("help", "", "sends you this table", "", "none"),
 )
 COMMANDS: Mapping[str, Command] = {row.name: row for row in _ROWS}

@@ -13,6 +13,7 @@ from mailgate.core import (
     granting,
     holding,
     identify,
+    lists,
     opening,
     proofs,
     replying,
@@ -109,7 +110,8 @@ def _place(case: Case) -> Decision:
         case = replace(case, trace=(*case.trace, *steps))
     if case.facts.copy is not None and (back := bouncing.returned(case)) is not None:
         return back
-    placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
+    known = proofs.proofs(given, case.facts, case.delivery.received)
+    placed = _placement(case, known)
     case = replace(
         case,
         standing=placed.standing,
@@ -122,7 +124,7 @@ def _place(case: Case) -> Decision:
         effects = _away(case)
         return Decision(outcome=Outcome.IGNORED, reason=reason, effects=effects, trace=case.trace)
     if placed.number is None:
-        return opening.new_ticket(case, placed.links)
+        return lists.alone(case, known) or opening.new_ticket(case, placed.links)
     return _on_ticket(case, placed, placed.number)
 
 

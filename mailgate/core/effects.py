@@ -33,6 +33,7 @@ class Notice(StrEnum):
     MUTED = "muted"  # the last mail to whoever wanted no more of a ticket
     TRANSCRIPT = "transcript"  # what came of an agent's commands, to that agent
     HELP = "help"  # the table of commands, to an agent
+    LIST = "list"  # tickets that an agent asked to see, and nobody else
     CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
     ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
 
@@ -52,6 +53,7 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.AGENT_BOUNCE,
         Notice.TRANSCRIPT,
         Notice.HELP,
+        Notice.LIST,
         Notice.CHALLENGE,
         Notice.ALERT,
     }
@@ -286,6 +288,8 @@ class Notify:
     words: str | None = None  # the words it carries, where they are not all of the mail's
     shows: tuple[int, ...] = ()  # tickets to be shown with all their messages, to agents
     wished: bool = False  # a customer's reply asked for what it tells
+    lists: tuple[tuple[str, str], ...] = ()  # name and words of lists to be shown, to an agent
+    hourly: bool = False  # said to each person once an hour at most
 
 
 # What only an agent's command, or taking it back, does to a ticket.

@@ -50,6 +50,25 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
                 "example": "#close the fuser was replaced",
             },
         ),
+        "lists": (
+            {
+                "name": "mine",
+                "words": "",
+                "more": 3,
+                "rows": (
+                    {
+                        "number": 1042,
+                        "subject": "The printer in room 12 is jammed",
+                        "status": "open",
+                        "priority": "high",
+                        "requester": "bob@example.net",
+                        "assignee": "Ana",
+                        "updated": "2026-05-04 09:30",
+                        "due": "2026-05-05 12:00",
+                    },
+                ),
+            },
+        ),
         "public_url": "help.example.org",
         "bounced_address": "bob@example.net",
         "last_message": "2026-05-04",
@@ -76,6 +95,8 @@ def _all(text: str) -> Mapping[str, object]:
             replaced[key] = Markup()
         elif isinstance(value, str):
             replaced[key] = text
+        elif key == "lists":
+            replaced[key] = _listed(text)
         elif key == "commands":
             replaced[key] = value  # a table of ours; nobody else writes in it
         elif isinstance(value, tuple):
@@ -85,6 +106,12 @@ def _all(text: str) -> Mapping[str, object]:
         else:
             replaced[key] = value
     return MappingProxyType(replaced)
+
+
+def _listed(text: str) -> tuple[dict[str, object], ...]:
+    row = {name: text for name in ("subject", "status", "requester", "assignee", "updated", "due")}
+    rows = ({**row, "number": 1042, "priority": text},)
+    return ({"name": "find", "words": text, "more": 0, "rows": rows},) if text else ()
 
 
 SAMPLES: Mapping[str, Mapping[str, object]] = MappingProxyType(

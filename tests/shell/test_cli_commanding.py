@@ -85,6 +85,7 @@ def test_all_mistakes_at_once_and_nothing_done(cli: Cli) -> None:
     [
         (["#take"], "say in whose name"),
         (["#send"], "nothing to send"),
+        (["#mine"], "lists are for mail"),
         (["#merge 4711"], "there is no ticket #4711"),
         (["#assign eve", "--as", "eve@example.org"], "is no agent"),
     ],

@@ -54,6 +54,23 @@ def held(why: str, hours: int) -> dict[str, Any]:
     }
 
 
+LISTED = {
+    "name": "mine",
+    "words": "",
+    "more": 2,
+    "rows": (
+        {
+            "number": 1042,
+            "subject": "The printer <in> room 12 is jammed",
+            "status": "waiting",
+            "priority": "high",
+            "requester": "bob@example.net",
+            "assignee": "",
+            "updated": "2026-05-04 09:30",
+            "due": "2026-05-05 12:00",
+        },
+    ),
+}
 OCCASIONS: dict[Notice, dict[str, Any]] = {
     Notice.CHALLENGE: {
         **held("an agent, proven by a stamp alone: no token of this ticket", 24),
@@ -78,6 +95,13 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "author": None,
         "message": "",
         "note_address": RELEASE.replace("+e", "+f"),
+    },
+    Notice.LIST: {
+        "ticket": replace(CONTEXT.ticket, number=0),
+        "author": None,
+        "message": "Ticket #1042: The printer in room 12 is jammed\nstatus: open",
+        "note": "There is no ticket #1099 that you work on",
+        "lists": (LISTED, {**LISTED, "name": "find", "words": "fax", "rows": (), "more": 0}),
     },
     Notice.ALERT: {
         "ticket": replace(CONTEXT.ticket, number=0, subject="Automatic mail is paused"),

@@ -1,0 +1,87 @@
+"""Agents' work lists: tickets as one line each, and held mail that waits for somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, or_, select
+
+from store.schema import clocks, people, tickets
+
+MOST = 100  # tickets of one list
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A ticket as a list shows it."""
+
+    number: int
+    subject: str
+    status: str
+    priority: str
+    queue: str
+    assignee: str
+    group: str
+    requester: str
+    updated: datetime
+    due: datetime | None = None  # when an agent wanted it to be done
+
+
+class Lists:
+    """Reads the lists, inside one transaction."""
+
+    def __init__(self, conn: Connection) -> None:
+        self._conn = conn
+
+    def of_agent(
+        self, address: str, groups: Collection[str], over: Collection[str]
+    ) -> list[Listed]:
+        """Tickets of an agent or of these groups, but for those with a status of `over`.
+
+        The latest change first, MOST at most.
+        """
+        t = tickets.c
+        mine = or_(func.lower(t.assignee) == address.lower(), t.group_name.in_(list(groups)))
+        query = _select().where(mine, t.status.not_in(list(over)), t.merged_into.is_(None))
+        return self._read(query)
+
+    def of(self, numbers: Collection[int]) -> list[Listed]:
+        """These tickets, in the order of the numbers given."""
+        wanted = list(numbers)
+        found = {one.number: one for one in self._read(_select().where(_NUMBER.in_(wanted)))}
+        return [found[number] for number in wanted if number in found]
+
+    def _read(self, query: Select[Any]) -> list[Listed]:
+        rows = self._conn.execute(query.order_by(tickets.c.updated.desc(), _NUMBER).limit(MOST))
+        return [_listed(row) for row in rows]
+
+
+_NUMBER = tickets.c.number
+
+
+def _select() -> Select[Any]:
+    due = (clocks.c.ticket == tickets.c.number) & (clocks.c.kind == "due")
+    return (
+        select(tickets, people.c.address, clocks.c.due)
+        .select_from(tickets)
+        .outerjoin(people, people.c.id == tickets.c.requester)
+        .outerjoin(clocks, due)
+    )
+
+
+def _listed(row: Row[Any]) -> Listed:
+    return Listed(
+        number=row.number,
+        subject=row.subject,
+        status=row.status,
+        priority=row.priority,
+        queue=row.queue,
+        assignee=row.assignee,
+        group=row.group_name,
+        requester=row.address or "",
+        updated=row.updated,
+        due=row.due,
+    )
