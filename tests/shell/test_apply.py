@@ -293,7 +293,7 @@ def test_a_bounce_is_on_the_record_of_its_mail(office: Office) -> None:
     assert bounces[0].data == {
         "recipient": RITA.address,
         "action": "failed",
-        "severity": "hard",
+        "severity": "soft",
         "status": "5.1.1",
         "diagnostic": "x" * 500,
     }
