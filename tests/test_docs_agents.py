@@ -16,8 +16,8 @@ END = "<!-- end of commands -->\n"
 def table() -> str:
     """The commands as a table in Markdown."""
     rows = [
-        f"| `{row.usage.replace(chr(124), chr(92) + chr(124))}`{' *' if row.power is Power.WIDEN else ''} | {row.effect} |"
-        f" `{row.example}` |"
+        f"| `{row.usage}`{' *' if row.power is Power.WIDEN else ''} | {row.effect} |"
+        f" `{row.example}` |".replace("into|from", r"into\|from")
         for row in COMMANDS.values()
     ]
     return "\n".join(["| command | what it does | example |", "|---|---|---|", *rows]) + "\n"
