@@ -6,6 +6,7 @@ What people wrote is made safe for a line of a mail here: it holds no token and 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from mailgate.core import authorise, token
@@ -32,6 +33,40 @@ def lists(
     )
 
 
+def morning(tx: Tx, agent: Agent, policy: Policy, now: datetime) -> tuple[Rows, ...]:
+    """An agent's tickets by what they wait for, each once, and held mail; no empty lists."""
+    by: dict[str, list[Listed]] = {"overdue": [], "due": [], "held": [], "open": [], "waiting": []}
+    for one in mine(tx, agent, policy):
+        by[_why(one, policy, now)].append(one)
+    by["held"] = _held(tx, agent, policy)
+    return tuple(section(tx, name, rows, policy) for name, rows in by.items() if rows)
+
+
+def _why(one: Listed, policy: Policy, now: datetime) -> str:
+    if one.due is not None and one.due <= now:
+        return "overdue"
+    today = now.astimezone(policy.zone).date()
+    if one.due is not None and one.due.astimezone(policy.zone).date() == today:
+        return "due"
+    return "waiting" if one.status == policy.life.pending else "open"
+
+
+def _held(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
+    """Tickets with a mail that this agent may accept, as that mail's author and time."""
+    mails = tx.held.list()
+    views = tx.tickets.views({mail.ticket for mail in mails})
+    rows = {one.number: one for one in tx.lists.of(views)}
+    low = agent.address.lower()
+    return [
+        replace(rows[m.ticket], requester=m.author, updated=m.created)
+        for m in mails
+        if m.ticket in rows
+        and (
+            m.owner == low or (not m.owner and authorise.has_access(agent, views[m.ticket], policy))
+        )
+    ]
+
+
 def mine(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
     """Tickets of this agent, or of a group of theirs, that are not solved."""
     low = agent.address.lower()
@@ -43,14 +78,15 @@ def mine(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
 def _found(tx: Tx, agent: Agent, words: str, policy: Policy) -> list[Listed]:
     """Without words the agent's own tickets.
 
-    Else tickets of which a message or a note says most of the words, as far as the agent sees them.
+    Else tickets of which a message or a note says most of the words, as far as the agent sees them,
+    the newest first.
     """
     if not words:
         return mine(tx, agent, policy)
     asked = list(dict.fromkeys(words.split()))[:10]
     hits = tx.search.find(asked, kinds=_KINDS)
     most = max((hit.words for hit in hits), default=0)
-    best = [hit.ticket for hit in hits if hit.words == most]
+    best = sorted((hit.ticket for hit in hits if hit.words == most), reverse=True)
     views = tx.tickets.views(best)
     seen = [n for n in best if n in views and authorise.has_access(agent, views[n], policy)]
     return tx.lists.of(seen)

@@ -29,7 +29,9 @@ HELD_DAYS = 14  # how long agents may accept a held mail of a customer
 # Notices that a ticket's past belongs to.
 TELLING = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
 # What we say to one agent about that agent's own mail.
-OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST})
+OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
+# They are about many tickets: an answer to them goes to none.
+_OF_MANY = frozenset({Notice.LIST, Notice.DIGEST})
 Say = Callable[..., None]  # records an event on the ticket
 
 
@@ -59,7 +61,7 @@ class Notices:
     def notify(self, effect: Notify, on: Occasion) -> None:
         """Gate, compose, queue. Whoever is not written to is named in an event, with the reason."""
         cause, desk = self.cause, self.desk
-        if effect.notice is Notice.LIST:  # it is about many tickets: an answer to it goes to none
+        if effect.notice in _OF_MANY:
             on = replace(on, ticket=NO_TICKET)
         by_mail = cause.inbox is not None and not cause.by_agent
         ticket = on.ticket.number
@@ -216,7 +218,7 @@ class Notices:
         if effect.notice is Notice.LIST:
             shown = (ticket_text(self.tx, n, self.desk.policy) for n in effect.shows)
             return "\n\n\n".join(shown)
-        if effect.notice is Notice.HELP:
+        if effect.notice in (Notice.HELP, Notice.DIGEST):
             return ""
         if effect.words is not None:
             return effect.words
@@ -229,8 +231,13 @@ class Notices:
         return own_words(words) if by_mail else words
 
     def _lists(self, effect: Notify) -> tuple[listing.Rows, ...]:
-        agent = self.desk.policy.agent_for(effect.to[0].address) if effect.lists else None
-        return listing.lists(self.tx, agent, effect.lists, self.desk.policy) if agent else ()
+        policy = self.desk.policy
+        agent = policy.agent_for(effect.to[0].address)
+        if agent is None or effect.notice not in _OF_MANY:
+            return ()
+        if effect.notice is Notice.DIGEST:
+            return listing.morning(self.tx, agent, policy, self.cause.now)
+        return listing.lists(self.tx, agent, effect.lists, policy)
 
     def _html(self, effect: Notify, words: str) -> str:
         """The words with the writer's formatting, where they are the same words; else ""."""

@@ -1,20 +1,24 @@
-"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, due ones remind."""
+"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, due ones remind.
+
+And once on each working day every agent's morning digest (`mailgate.mornings`).
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from mailgate import journal
 from mailgate.apply import AUTOCLOSE, SNOOZE, Cause, Desk, apply
-from mailgate.core import audience
+from mailgate.core import audience, mornings
 from mailgate.core.audience import Happening
 from mailgate.core.change import plan_change
 from mailgate.core.decision import Effect, SetField
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
+from mailgate.mornings import send
 from store.clocks import Due
 from store.database import Database, Unavailable
 
@@ -41,6 +45,7 @@ class Timers:
         self._desk = desk
         self._rung = rung
         self._clock = clock
+        self._told: date | None = None  # the day whose digests were seen to
 
     def run(self, stop: threading.Event) -> None:
         """Look for due clocks until `stop` is set."""
@@ -58,7 +63,20 @@ class Timers:
             due = tx.clocks.claim_due(self._clock(), 50, LEASE)
         for clock in due:
             self._ring(clock)
+        self._mornings()
         return len(due)
+
+    def _mornings(self) -> None:
+        now = self._clock()
+        day = mornings.day(now, self._desk.policy)
+        if day is None or day == self._told:
+            return
+        for agent in self._desk.policy.agents:
+            with self._database.transaction() as tx:
+                sent = send(tx, agent, day, now, self._desk)
+            if sent:
+                self._rung()
+        self._told = day
 
     def _ring(self, due: Due) -> None:
         now = self._clock()

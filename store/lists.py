@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
 
-from store.schema import clocks, people, tickets
+from store.schema import events, people, tickets
 
 MOST = 100  # tickets of one list
 
@@ -27,7 +27,7 @@ class Listed:
     group: str
     requester: str
     updated: datetime
-    due: datetime | None = None  # when an agent wanted it to be done
+    due: datetime | None = None  # when an agent wanted it to be done, past or to come
 
 
 class Lists:
@@ -56,20 +56,28 @@ class Lists:
 
     def _read(self, query: Select[Any]) -> list[Listed]:
         rows = self._conn.execute(query.order_by(tickets.c.updated.desc(), _NUMBER).limit(MOST))
-        return [_listed(row) for row in rows]
+        found = [_listed(row) for row in rows]
+        due = self._due([one.number for one in found])
+        return [replace(one, due=due.get(one.number)) for one in found]
+
+    def _due(self, numbers: Collection[int]) -> dict[int, datetime | None]:
+        """What was said last of each ticket; a clock that has rung does not know it any more."""
+        rows = self._conn.execute(_DUE, {"numbers": list(numbers)}) if numbers else ()
+        told = {row.ticket: str(row.data.get("until", "")) for row in rows}
+        return {n: datetime.fromisoformat(said) if said else None for n, said in told.items()}
 
 
 _NUMBER = tickets.c.number
+_DUE = (
+    select(events.c.ticket, events.c.data)
+    .where(events.c.ticket.in_(bindparam("numbers", expanding=True)), events.c.kind == "due")
+    .order_by(events.c.id)
+)
 
 
 def _select() -> Select[Any]:
-    due = (clocks.c.ticket == tickets.c.number) & (clocks.c.kind == "due")
-    return (
-        select(tickets, people.c.address, clocks.c.due)
-        .select_from(tickets)
-        .outerjoin(people, people.c.id == tickets.c.requester)
-        .outerjoin(clocks, due)
-    )
+    joined = tickets.outerjoin(people, people.c.id == tickets.c.requester)
+    return select(tickets, people.c.address).select_from(joined)
 
 
 def _listed(row: Row[Any]) -> Listed:
@@ -83,5 +91,4 @@ def _listed(row: Row[Any]) -> Listed:
         group=row.group_name,
         requester=row.address or "",
         updated=row.updated,
-        due=row.due,
     )

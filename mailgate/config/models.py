@@ -49,6 +49,7 @@ def _database_url(value: str) -> str:
 
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Hour = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")]
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
 
 
@@ -133,6 +134,7 @@ class AgentsSection(Section):
     collision: Literal["hold", "send"] = "hold"
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
+    digest: Hour = ""  # when each agent gets a list of their tickets, in [helpdesk].timezone
     quote_lines: Count = 30  # of the customer's last message, below an answer; 0: none
 
 

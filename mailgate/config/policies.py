@@ -10,6 +10,8 @@ from mailgate.core.people import Agent, Mailbox
 from mailgate.core.policy import Customers, Policy, Rule, Trust
 from mailgate.core.ticket import LifeCycle
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime counts them
+
 
 def policy(
     config: Config, rules: tuple[Rule, ...], languages: tuple[str, ...], instance: str
@@ -55,6 +57,8 @@ def policy(
         quote_lines=config.agents.quote_lines,
         public_url=desk.public_url,
         timezone=desk.timezone,
+        digest=config.agents.digest,
+        workdays=frozenset(DAYS.index(day) for day in config.sla.hours),
     )
 
 

@@ -34,6 +34,7 @@ class Notice(StrEnum):
     TRANSCRIPT = "transcript"  # what came of an agent's commands, to that agent
     HELP = "help"  # the table of commands, to an agent
     LIST = "list"  # tickets that an agent asked to see, and nobody else
+    DIGEST = "digest"  # an agent's tickets, in the morning
     CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
     ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
 
@@ -54,6 +55,7 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.TRANSCRIPT,
         Notice.HELP,
         Notice.LIST,
+        Notice.DIGEST,
         Notice.CHALLENGE,
         Notice.ALERT,
     }

@@ -119,6 +119,8 @@ class Policy:
     attachments_max: int = 10 << 20  # octets of attachments that go along with an agent's notice
     quote_lines: int = 30  # of the customer's last message, below an answer; 0: none
     public_url: str = ""  # where the web pages are reached, "" nowhere
+    digest: str = ""  # "08:00": when agents get their morning digest; "" never
+    workdays: frozenset[int] = frozenset()  # on which days, Monday is 0; empty: on all
     timezone: str = "UTC"  # of the times written in mail
 
     def mailbox_for(self, address: str) -> Mailbox | None:

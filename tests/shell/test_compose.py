@@ -39,7 +39,7 @@ ASKING = {
     Notice.ALERT: "",
 }
 # What we say ourselves of an agent's commands passes on no words.
-TELLING = sorted(TO_AGENTS - {*ASKING, Notice.TRANSCRIPT, Notice.HELP, Notice.LIST})
+TELLING = sorted(TO_AGENTS - {*ASKING, Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
 RECEIVED = "[#1042] We have received your message"
 
 
@@ -75,7 +75,7 @@ def test_the_tag_of_the_house_and_its_older_tags() -> None:
     assert subject_of("[OLD.1042] x", policy=policy) == "Re: [ACME#1042] [OLD.1042] x"
 
 
-@pytest.mark.parametrize("notice", sorted(TO_AGENTS - {Notice.LIST}))
+@pytest.mark.parametrize("notice", sorted(TO_AGENTS - {Notice.LIST, Notice.DIGEST}))
 def test_agents_find_the_ticket_by_its_subject(notice: Notice) -> None:
     asked = ASKING.get(notice, "")
     assert subject_of("Printer", notice).removeprefix("Re: ") == f"[#1042] [support] {asked}Printer"

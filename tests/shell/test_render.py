@@ -230,9 +230,13 @@ def test_template_code_in_values_is_only_text(value: str) -> None:
     assert content(message, "html").count(value) >= 6
 
 
+LISTED = ("subject", "status", "priority", "requester", "assignee", "updated", "due")
+
+
 @pytest.mark.parametrize("notice", list(Notice))
 def test_markup_in_values_is_only_text(notice: Notice) -> None:
     evil = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
+    row = dict.fromkeys(LISTED, evil) | {"number": 7}
     ctx = replace(
         CONTEXT,
         ticket=replace(TICKET, subject=evil, category=evil, queue=evil, priority=evil),
@@ -242,6 +246,7 @@ def test_markup_in_values_is_only_text(notice: Notice) -> None:
         note=evil,
         new=evil,
         proven=True,
+        lists=({"name": "mine", "words": evil, "more": 0, "rows": (row,)},),
     )
     html = content(read(compose(notice, ctx, RENDERER, POLICY)), "html")
     assert "<script" not in html

@@ -103,6 +103,12 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "note": "There is no ticket #1099 that you work on",
         "lists": (LISTED, {**LISTED, "name": "find", "words": "fax", "rows": (), "more": 0}),
     },
+    Notice.DIGEST: {
+        "ticket": replace(CONTEXT.ticket, number=0),
+        "author": None,
+        "message": "",
+        "lists": ({**LISTED, "name": "overdue"}, {**LISTED, "name": "waiting", "more": 0}),
+    },
     Notice.ALERT: {
         "ticket": replace(CONTEXT.ticket, number=0, subject="Automatic mail is paused"),
         "author": None,
