@@ -15,6 +15,7 @@ from mailgate.core.decision import (
     AppendMessage,
     Approve,
     CopyState,
+    DropHeld,
     Effect,
     Hold,
     LinkTicket,
@@ -38,6 +39,7 @@ from mailgate.core.token import hidden
 from mailgate.desk import Cause, Desk
 from mailgate.notices import NO_TICKET, Notices, Occasion, held_for
 from store.database import Tx
+from store.held import APPROVED, AS_NOTE, DROPPED
 from store.reshaping import ACTED
 from store.ticket_rows import Event
 from store.wishes import WISH
@@ -93,6 +95,9 @@ class _Run:
                 self._hold(effect)
             case Approve():
                 self._approve(effect)
+            case DropHeld():
+                done = self.tx.held.settle(effect.held, DROPPED, effect.by, self.cause.now)
+                self._event(DROPPED if done else "not-dropped", held=effect.held, by=effect.by)
             case RevokeTokens():
                 self.tx.tickets.revoke_tokens(self.number, effect.address)
                 self._event("tokens-revoked", address=effect.address, because=effect.because)
@@ -246,14 +251,15 @@ class _Run:
             owner=effect.owner,
             why=effect.why,
             created=now,
-            expires=now + held_for(bool(effect.owner), self.desk.policy),
+            expires=now + held_for(bool(effect.owner) and not effect.patient, self.desk.policy),
         )
         self.owner = effect.owner
         self._event("held", held=self.held, why=effect.why, owner=effect.owner)
 
     def _approve(self, effect: Approve) -> None:
         crash.point("challenge.release")
-        done = self.tx.held.settle(effect.held, "approved", effect.by, self.cause.now)
+        wanted = AS_NOTE if effect.as_note else APPROVED
+        done = self.tx.held.settle(effect.held, wanted, effect.by, self.cause.now)
         self._event("approved" if done else "not-approved", held=effect.held, by=effect.by)
 
     def _merge(self, effect: Merge) -> None:
@@ -320,7 +326,7 @@ class _Run:
             ticket=self._ticket(),
             say=self._event,
             old=self._old(effect.notice),
-            held=self.held,
+            held=effect.held or self.held,
             owner=self.owner,
             bounced=self.report.recipient if self.report else "",
             diagnostic=_said(self.report) if self.report else "",

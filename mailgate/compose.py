@@ -34,7 +34,7 @@ from mailgate.core.token import Key
 from mailgate.enclosing import renamed
 from mailgate.render import Markup, Rendered, Renderer
 from mailgate.subject import base_subject, tagged_subject
-from mailgate.surroundings import Past, Surroundings, actions, bygone, discreet, trail
+from mailgate.surroundings import Past, Surroundings, actions, beside, bygone, discreet, trail
 from mailgate.wire import (
     NAME_MAX,
     Part,
@@ -187,6 +187,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         **{name: header_text(token.scrubbed(value, ctx.keys)) for name, value in lines.items()},
         **_own_words(notice, ctx, policy),
         **bygone(ctx.around.past if notice in TO_AGENTS else Past(), said),
+        **beside(ctx.around.newer if notice in TO_AGENTS else None, policy, said),
         **_wish_words(status, ctx, policy),
         "number": ticket.number,
         "signature": body_text(_signature(ctx, policy)).strip(),

@@ -32,6 +32,8 @@ TELLING = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSA
 OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
 # They are about many tickets: an answer to them goes to none.
 _OF_MANY = frozenset({Notice.LIST, Notice.DIGEST})
+# They ask the owner of a held mail: an answer to them settles it.
+_ASKING = frozenset({Notice.CHALLENGE, Notice.COLLISION})
 Say = Callable[..., None]  # records an event on the ticket
 
 
@@ -186,24 +188,25 @@ class Notices:
             goes_on=effect.notice is Notice.ANSWER
             or (self.cause.by_agent and to[0].role != "agent"),
         )
-        challenge = on.held if effect.notice is Notice.CHALLENGE else None
-        return sealer.heads(to, answers, challenge=challenge)
+        challenge = on.held if effect.notice in _ASKING else None
+        days = _release_days(effect.notice, self.desk.policy)
+        return sealer.heads(to, answers, challenge=challenge, days=days)
 
     def _release(
         self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer
     ) -> tuple[str, int]:
         """The address that releases the held mail, for this one reader, and its hours."""
         # What waits for its owner's word is shown to leads, but is not theirs to release.
-        asks = {Notice.CHALLENGE: True, Notice.AGENT_HELD: not on.owner}
-        if on.held is None or not asks.get(effect.notice):
+        asks = effect.notice in _ASKING or (effect.notice is Notice.AGENT_HELD and not on.owner)
+        if on.held is None or not asks:
             return "", 0
         hours = held_for(effect.notice is Notice.CHALLENGE, self.desk.policy) // timedelta(hours=1)
-        days = 1 + hours // 24
+        days = _release_days(effect.notice, self.desk.policy)
         return sealer.release_address(on.held, to[0].address, days), hours
 
     def _author(self, effect: Notify) -> Author | None:
         """Whose words a notice carries: an approved answer is its agent's, whoever sent it."""
-        if effect.notice in OURS:
+        if effect.notice in OURS or effect.notice is Notice.COLLISION:
             return None
         author, agent = self.cause.author, self.cause.agent
         if effect.notice is Notice.ANSWER and author and agent and not author.agent:
@@ -249,7 +252,7 @@ class Notices:
     def _files(self, effect: Notify, html: str) -> Enclosed:
         """What goes along, and the names of what does not."""
         cause, policy = self.cause, self.desk.policy
-        if effect.notice is Notice.AGENT_BOUNCE or effect.notice in OURS:
+        if effect.notice in (Notice.AGENT_BOUNCE, Notice.COLLISION, *OURS):
             return Enclosed()
         if effect.notice in HUMAN:
             page = cause.mail.html if cause.mail else ""
@@ -261,10 +264,12 @@ class Notices:
     ) -> Surroundings:
         cause, number = self.cause, on.ticket.number
         if effect.notice is not Notice.ANSWER:
-            behind = () if effect.notice in (*OURS, Notice.AGENT_BOUNCE) else cause.left_behind
+            none = effect.notice in (*OURS, Notice.AGENT_BOUNCE, Notice.COLLISION)
+            behind = () if none else cause.left_behind
             missing = files.missing if effect.notice not in HUMAN else ()
             past = on.past.seen_by(self.desk.policy.agent_for(to[0].address))
-            return Surroundings(missing=(*missing, *behind), past=past)
+            newer = self._newer(effect)
+            return Surroundings(missing=(*missing, *behind), past=past, newer=newer)
         if cause.left_behind:
             names = ", ".join(cause.left_behind)
             journal.trouble(what="attachments", error="too large to pass on", ticket=number)
@@ -273,6 +278,16 @@ class Notices:
             why = "pictures of what was quoted"
             on.say("left-behind", files=", ".join(files.missing), why=why)
         return Surroundings(missing=cause.left_behind, quoted=self._quoted(to, on))
+
+    def _newer(self, effect: Notify) -> Quoted | None:
+        """The message that an agent's answer crossed, for that agent."""
+        if effect.beside is None:
+            return None
+        found = self.tx.background.message(effect.beside)
+        agent = self.desk.policy.agent_for(found.author)
+        name = agent.name or agent.address if agent else ""
+        name = name or honest_name(found.author_name, found.author)
+        return Quoted(author=name, at=found.at, text=found.visible or found.text)
 
     def _quoted(self, to: tuple[Recipient, ...], on: Occasion) -> Quoted | None:
         """The customer's last message; none where somebody reads along who did not get it (V1)."""
@@ -291,6 +306,11 @@ class Notices:
         if all(person.role == "agent" for person in to):
             return self.desk.policy.language
         return ticket.language or self.desk.policy.language
+
+
+def _release_days(notice: Notice, policy: Policy) -> int:
+    """How many days a release address works; it outlives what it releases."""
+    return 1 + held_for(notice is Notice.CHALLENGE, policy) // timedelta(days=1)
 
 
 def held_for(by_owner: bool, policy: Policy) -> timedelta:

@@ -23,7 +23,7 @@ from mailgate.desk import Cause, Desk
 from mailgate.parsing import Parsers, passed_on
 from mailgate.wire import Part
 from store.database import Database, Tx, Unavailable
-from store.held import APPROVED, RELEASED
+from store.held import APPROVED, AS_NOTE, RELEASED
 from store.inbox import Settled
 from store.ticket_rows import Event
 
@@ -66,7 +66,7 @@ class Releaser:
     def run(self) -> int:
         """Release everything that is approved; returns how many. Raises Unavailable."""
         with self.database.reading() as tx:
-            waiting = tx.held.list(APPROVED)
+            waiting = [*tx.held.list(APPROVED), *tx.held.list(AS_NOTE)]
         return sum(self._release(held) for held in waiting)
 
     def _release(self, held: HeldMail) -> bool:
@@ -158,5 +158,9 @@ class Releaser:
 
 def _delivery(row: Settled, held: HeldMail, now: datetime) -> Delivery:
     return Delivery(
-        envelope=row.envelope, received=row.received, now=now, approved_by=held.by or "an agent"
+        envelope=row.envelope,
+        received=row.received,
+        now=now,
+        approved_by=held.by or "an agent",
+        as_note=held.state == AS_NOTE,
     )

@@ -34,11 +34,17 @@ class Sealer:
     now: datetime
 
     def heads(
-        self, to: Sequence[Recipient], answers: Answered, *, challenge: int | None = None
+        self,
+        to: Sequence[Recipient],
+        answers: Answered,
+        *,
+        challenge: int | None = None,
+        days: int = 1,
     ) -> Mapping[str, OwnHead]:
         """A head of their own for each recipient.
 
-        Answering a `challenge` releases that held mail, by its address or by its Message-ID alone.
+        Answering a `challenge` releases that held mail, by its address or by its Message-ID alone,
+        for so many `days`.
         """
         key = self.tx.keys.current(self.now)
         addresses = [person.address for person in to]
@@ -48,12 +54,11 @@ class Sealer:
             generation = generations.get((self.ticket.number, person.address.lower()), 0)
             head = self._head(person, key, generation, answers)
             if challenge is not None:
-                head = self._challenging(head, challenge, person.address)
+                head = self._challenging(head, challenge, person.address, days)
             result[person.address] = head
         return result
 
-    def _challenging(self, head: OwnHead, held: int, owner: str) -> OwnHead:
-        days = 1 + self.policy.trust.challenge_hours // 24
+    def _challenging(self, head: OwnHead, held: int, owner: str, days: int) -> OwnHead:
         key = self.tx.keys.current(self.now)
         nonce = secrets.token_bytes(token.NONCE_OCTETS)
         made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)

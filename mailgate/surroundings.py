@@ -15,6 +15,7 @@ from mailgate.core.policy import Policy
 from mailgate.wire import body_text, header_text
 
 MAX_LINE = 300  # characters of a quoted line
+MAX_NEWER = 20_000  # characters of a message that an answer crossed
 SHOWN = 3  # tickets of each kind that a notice names
 MAX_RESOLUTION = 300  # characters of how one was solved
 
@@ -70,6 +71,7 @@ class Surroundings:
     """All of it; what does not apply is empty."""
 
     quoted: Quoted | None = None
+    newer: Quoted | None = None  # what an agent's answer crossed
     past: Past = field(default_factory=Past)
     missing: tuple[str, ...] = ()  # names of files that do not go along
 
@@ -85,6 +87,18 @@ def trail(quoted: Quoted | None, policy: Policy) -> dict[str, object]:
         "quoted": (*kept, *(["[…]"] if len(lines) > len(kept) else [])),
         "quoted_by": header_text(quoted.author),
         "quoted_at": f"{local:%Y-%m-%d %H:%M}",
+    }
+
+
+def beside(newer: Quoted | None, policy: Policy, said: Callable[[str], str]) -> dict[str, str]:
+    """The message that an agent's answer crossed; `said` takes tokens out of words."""
+    if newer is None:
+        return {"newer": "", "newer_by": "", "newer_at": ""}
+    local = newer.at.astimezone(ZoneInfo(policy.timezone))
+    return {
+        "newer": body_text(said(newer.text)).strip()[:MAX_NEWER],
+        "newer_by": header_text(newer.author),
+        "newer_at": f"{local:%Y-%m-%d %H:%M}",
     }
 
 

@@ -50,6 +50,11 @@ class Background:
         row = self._conn.execute(_LAST_WORDS, {"ticket": ticket}).first()
         return message(row, ()) if row else None
 
+    def message(self, message_id: int) -> Message:
+        """A message without its attachments. Raises sqlalchemy's NoResultFound for none."""
+        found = select(messages).where(messages.c.id == message_id)
+        return message(self._conn.execute(found).one(), ())
+
     def newcomers(self, ticket: int, since: datetime) -> frozenset[str]:
         """Addresses in lower case that came to the ticket later than `since`."""
         asked = {"ticket": ticket, "since": since}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
+from mailgate.core.collision import COLLIDED
 from mailgate.core.commands import MISTAKES
-from mailgate.core.decision import Facts, HeldMail, Keys, SentCopy, SentMail
-from mailgate.core.ticket import TicketView
+from mailgate.core.decision import Facts, HeldMail, Keys, LastWord, SentCopy, SentMail
+from mailgate.core.ticket import MessageKind, TicketView
 from store import floods
 from store import keys as kept
+from store.columns import UtcTime
 from store.held import Held
 from store.outbox_rows import NO_ID, copy_by_number
 from store.reshaping import Reshaping
@@ -20,12 +22,14 @@ from store.schema import (
     held,
     id_key,
     mail_ids,
+    messages,
     outbox,
     outbox_recipients,
     people,
     undeliverable,
 )
 from store.tickets import Tickets
+from store.wishes import is_wish
 
 CHALLENGES_COUNT = timedelta(days=7)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # since then, nothing has happened
@@ -34,7 +38,7 @@ _NAMED = outbox_recipients.alias("named")
 # A copy without a Message-ID of its own has that of the mail, as the copy named here.
 _SENT = (
     select(_NAMED.c.message_id, outbox.c.id, outbox.c.ticket, outbox.c.notice)
-    .add_columns(outbox_recipients.c.address)
+    .add_columns(outbox.c.created, outbox_recipients.c.address)
     .select_from(
         _NAMED.join(outbox, outbox.c.id == _NAMED.c.outbox).join(
             outbox_recipients,
@@ -77,9 +81,24 @@ _PERSON = select(
         held.c.owner == bindparam("low"),
         held.c.created >= bindparam("week"),
         held.c.why.not_like(f"{MISTAKES}%"),
+        held.c.why.not_like(f"{COLLIDED}%"),
     )
     .scalar_subquery()
     .label("challenges"),
+)
+# A held mail counts since it was released, as its owner's.
+_SINCE = func.coalesce(held.c.changed, messages.c.at)
+_LAST_WORDS = (
+    select(messages.c.id, messages.c.ticket, _SINCE.label("since"))
+    .add_columns(func.coalesce(func.nullif(held.c.owner, ""), messages.c.author).label("author"))
+    .join_from(messages, held, held.c.message == messages.c.id, isouter=True)
+    .where(
+        messages.c.ticket.in_(bindparam("tickets", expanding=True)),
+        messages.c.kind.in_([MessageKind.CUSTOMER.value, MessageKind.AGENT.value]),
+        bindparam("shown", type_=UtcTime()) < _SINCE,
+        ~is_wish,
+    )
+    .order_by(messages.c.id)
 )
 
 
@@ -122,7 +141,20 @@ class FactFinder:
             return facts
         reshaping = Reshaping(self._conn)
         undoable = reshaping.acts(facts.tickets) if keys.undo else {}
-        return replace(facts, away=reshaping.away(now), undoable=undoable)
+        words = self._last_words(facts)
+        return replace(facts, away=reshaping.away(now), undoable=undoable, last_words=words)
+
+    def _last_words(self, facts: Facts) -> Mapping[int, tuple[LastWord, ...]]:
+        """What was said in public since the mails of ours that are answered were made."""
+        shown = [mail.created for mail in facts.sent.values() if mail.created]
+        if not shown or not facts.tickets:
+            return {}
+        found: dict[int, tuple[LastWord, ...]] = {}
+        asked = {"tickets": list(facts.tickets), "shown": min(shown)}
+        for row in self._conn.execute(_LAST_WORDS, asked):
+            word = LastWord(message=row.id, author=row.author, at=row.since)
+            found[row.ticket] = (*found.get(row.ticket, ()), word)
+        return found
 
     def _with_tickets(self, facts: Facts, numbers: Collection[int]) -> Facts:
         if not numbers:
@@ -175,7 +207,11 @@ class FactFinder:
             known = found.get(row.message_id)
             recipients = (*known.recipients, row.address) if known else (row.address,)
             found[row.message_id] = SentMail(
-                outbox=row.id, ticket=row.ticket, notice=row.notice, recipients=recipients
+                outbox=row.id,
+                ticket=row.ticket,
+                notice=row.notice,
+                recipients=recipients,
+                created=row.created,
             )
         return {by_key[key]: mail for key, mail in found.items()}
 

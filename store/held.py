@@ -12,6 +12,7 @@ from store.schema import held
 
 WAITING, DROPPED, EXPIRED = "waiting", "dropped", "expired"
 APPROVED = "approved"  # somebody said so; it takes effect with the worker's next step
+AS_NOTE = "as-note"  # the same, but as an internal note
 RELEASED = "released"
 _ADD = held.insert()
 _GET = select(held).where(held.c.id == bindparam("which"))
@@ -67,18 +68,18 @@ class Held:
         Of two that release it at once one gets True. Dropping asks for no time.
         """
         row = update(held).where(held.c.id == held_id, held.c.state == WAITING)
-        if state in (APPROVED, RELEASED):
+        if state in (APPROVED, AS_NOTE, RELEASED):
             row = row.where(held.c.expires > now)
         return self._conn.execute(row.values(state=state, by=by, changed=now)).rowcount == 1
 
     def finish(self, held_id: int, now: datetime) -> bool:
         """An approved one takes effect; True for the one caller who may carry it out."""
-        row = update(held).where(held.c.id == held_id, held.c.state == APPROVED)
+        row = update(held).where(held.c.id == held_id, held.c.state.in_((APPROVED, AS_NOTE)))
         return self._conn.execute(row.values(state=RELEASED, changed=now)).rowcount == 1
 
     def hand_back(self, held_id: int, now: datetime) -> bool:
         """An approved one that cannot take effect waits again; False when it is not approved."""
-        row = update(held).where(held.c.id == held_id, held.c.state == APPROVED)
+        row = update(held).where(held.c.id == held_id, held.c.state.in_((APPROVED, AS_NOTE)))
         return self._conn.execute(row.values(state=WAITING, by="", changed=now)).rowcount == 1
 
     def expire(self, now: datetime) -> int:

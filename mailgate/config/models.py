@@ -131,7 +131,7 @@ class AgentsSection(Section):
     undo_seconds: Count = 0
     first_answer_takes: StrictBool = True  # a ticket of nobody's becomes theirs who answer it
     transcripts: Literal["always", "problems"] = "always"
-    collision: Literal["hold", "send"] = "hold"
+    collision: Literal["hold", "send"] = "hold"  # an answer that came after somebody else's
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
     digest: Hour = ""  # when each agent gets a list of their tickets, in [helpdesk].timezone

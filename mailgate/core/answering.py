@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from mailgate.core import addressed, audience, commanding, commands, lists, strip, strip_headings
+from mailgate.core import (
+    addressed,
+    audience,
+    collision,
+    commanding,
+    commands,
+    lists,
+    strip,
+    strip_headings,
+)
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.commanding import Asked, Plan
@@ -19,6 +28,7 @@ from mailgate.core.decision import (
     Decision,
     Effect,
     Hold,
+    LastWord,
     LinkTicket,
     NoteAbsence,
     Notice,
@@ -60,6 +70,8 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         return _mistaken(case, ticket, said.plan)
     if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
+    if (newer := _crossed(case, ticket, said)) is not None:
+        return _handed_back(case, ticket, placed, newer)
     view = after(ticket, said.plan.effects)
     links = tuple(LinkTicket(other=number, why=why) for number, why in placed.links)
     done = (*_returned(case), *links, *said.plan.effects, *_settled(case, view, said))
@@ -105,6 +117,10 @@ def _said(case: Case, ticket: TicketView) -> _Said:
         # History is what was said then: nothing in it is a command today.
         files = bool(case.mail.attachments)
         return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=False)
+    if case.delivery.as_note:
+        # Its agent knows by now that the ticket has moved on: what it ordered is not done either.
+        files = bool(case.mail.attachments)
+        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=True)
     script = commands.read(own, _forwarded(own))
     if script.lines:
         known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
@@ -303,6 +319,38 @@ def _mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
         reason=f"{what}: {why}",
         target=ticket.number,
         effects=(kept, *told),
+        trace=(*case.trace, step, *told_steps(told, case)),
+    )
+
+
+def _crossed(case: Case, ticket: TicketView, said: _Said) -> LastWord | None:
+    """What somebody else said before this answer came; whoever approved it knows that."""
+    agent = agent_of(case)
+    if said.inward or not said.speaks or agent is None:
+        return None
+    if not case.delivery.live or case.delivery.approved_by:
+        return None
+    return collision.newer(case.mail, case.facts, ticket.number, agent, case.policy)
+
+
+def _handed_back(case: Case, ticket: TicketView, placed: Placement, newer: LastWord) -> Decision:
+    """The answer waits for one word of its agent, who reads the newer message first."""
+    agent = agent_of(case)
+    owner = agent.address if agent else ""
+    why = f"{collision.COLLIDED}: {newer.author}"
+    links = tuple(LinkTicket(other=number, why=because) for number, because in placed.links)
+    told: tuple[Notify, ...] = ()
+    if not case.quiet:
+        to = Recipient(address=owner, role="agent", why="answered what was not the last word")
+        own = strip.own_words(case.mail.visible or case.mail.text)
+        beside = newer.message
+        told = (Notify(notice=Notice.COLLISION, to=(to,), note=why, words=own, beside=beside),)
+    step = Step(step="collision", verdict="held", reason=why)
+    return Decision(
+        outcome=Outcome.HELD,
+        reason=f"held: {why}",
+        target=ticket.number,
+        effects=(Hold(author=case.mail.sender, why=why, owner=owner, patient=True), *links, *told),
         trace=(*case.trace, step, *told_steps(told, case)),
     )
 

@@ -25,6 +25,7 @@ class Delivery:
     now: datetime | None = None  # when it is decided; None: at once
     stamp: tuple[Stamp, str] | None = None  # our own look at SPF, DKIM and DMARC
     approved_by: str = ""  # a held mail: who said that it may take effect
+    as_note: bool = False  # ... and that it may do so as an internal note only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,7 +117,7 @@ def _place(case: Case) -> Decision:
         standing=placed.standing,
         trace=(*case.trace, *placed.steps),
         # Whether it is to be believed or not: words for agents never go out by a doubt.
-        inward=any(claim.sealed.token.purpose is Purpose.NOTE for claim in given),
+        inward=case.delivery.as_note or any(c.sealed.token.purpose is Purpose.NOTE for c in given),
     )
     if automatic and case.author.agent and (given or placed.number or placed.links):
         reason = f"an agent's automatic mail: {case.verdict.reason}"

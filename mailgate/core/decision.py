@@ -20,6 +20,7 @@ from mailgate.core.effects import (
     AddTime,
     AppendMessage,
     Approve,
+    DropHeld,
     Effect,
     Hold,
     LinkTicket,
@@ -61,6 +62,7 @@ __all__ = [
     "Attempt",
     "CopyState",
     "Decision",
+    "DropHeld",
     "Effect",
     "Facts",
     "Fate",
@@ -68,6 +70,7 @@ __all__ = [
     "HeldMail",
     "Hold",
     "Keys",
+    "LastWord",
     "LinkTicket",
     "Merge",
     "Mute",
@@ -149,6 +152,7 @@ class SentMail:
     ticket: int
     notice: str
     recipients: tuple[str, ...]  # who was sent it
+    created: datetime | None = None  # it tells what was known then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,7 @@ class HeldMail:
     why: str
     created: datetime
     expires: datetime
-    state: str = "waiting"  # waiting | approved | released | dropped | expired
+    state: str = "waiting"  # waiting | approved | as-note | released | dropped | expired
     by: str = ""  # who approved or dropped it
 
 
@@ -189,6 +193,15 @@ class Undoable:
     agent: str
     at: datetime
     lines: tuple[str, ...] = ()  # its commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWord:
+    """A public message of a ticket: whose, and since when it counts."""
+
+    message: int
+    author: str  # an address; of a held answer its agent's registered one
+    at: datetime  # of one that was held: when it was released
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +235,8 @@ class Facts:
     challenges: int = 0  # to the sender, in the last seven days
     away: Mapping[str, datetime] = field(default_factory=dict)  # agent -> since when
     undoable: Mapping[int, tuple[Undoable, ...]] = field(default_factory=dict)  # newest first
+    # For an agent's mail: public messages since the oldest of the mails of ours it refers to.
+    last_words: Mapping[int, tuple[LastWord, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,7 @@ class Notice(StrEnum):
     HELP = "help"  # the table of commands, to an agent
     LIST = "list"  # tickets that an agent asked to see, and nobody else
     DIGEST = "digest"  # an agent's tickets, in the morning
+    COLLISION = "collision"  # an answer that came after somebody else's, back to its agent
     CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
     ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
 
@@ -56,6 +57,7 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.HELP,
         Notice.LIST,
         Notice.DIGEST,
+        Notice.COLLISION,
         Notice.CHALLENGE,
         Notice.ALERT,
     }
@@ -185,11 +187,21 @@ class Hold:
     author: Address | None
     why: str
     owner: str  # the registered address that may release it by mail; "" agents of the queue
+    patient: bool = False  # whoever owns it, it waits as long as what agents of the queue accept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
     """A held mail may take effect, once; `mailgate.releasing` carries it out."""
+
+    held: int
+    by: str
+    as_note: bool = False  # its words become an internal note, and do nothing else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropHeld:
+    """A held mail will never take effect; it stays on the ticket for agents' eyes."""
 
     held: int
     by: str
@@ -292,6 +304,8 @@ class Notify:
     wished: bool = False  # a customer's reply asked for what it tells
     lists: tuple[tuple[str, str], ...] = ()  # name and words of lists to be shown, to an agent
     hourly: bool = False  # said to each person once an hour at most
+    beside: int | None = None  # a message of the ticket that is shown with it, to agents
+    held: int | None = None  # the held mail that it asks about, where that was held before
 
 
 # What only an agent's command, or taking it back, does to a ticket.
@@ -308,6 +322,7 @@ Effect = (
     | RecordBounce
     | Hold
     | Approve
+    | DropHeld
     | RevokeTokens
     | Merge
     | Prove

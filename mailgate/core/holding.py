@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from mailgate.core import audience, token
+from mailgate.core import audience, collision, strip, token
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
+from mailgate.core.collision import Order
 from mailgate.core.decision import (
     Approve,
     Decision,
+    DropHeld,
     Effect,
     HeldMail,
     Hold,
@@ -74,7 +76,7 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     """The decision for a mail to a release address; None when it is not for whoever wrote it.
 
     It releases the one mail it was made for, once, when it comes from the person it was made for.
-    Whatever else it says is not looked at.
+    What else it says is looked at only where the held mail is an answer that came too late.
     """
     # Further up in the thread it only tells what was talked of before.
     claim = next((c for c in given if _answers_challenge(c)), None)
@@ -85,18 +87,54 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     if wrong or held is None:
         reason = f"a release address: {wrong or 'there is no such held mail'}"
         return None, [Step(step="release", verdict="no evidence", reason=reason)]
+    order = _order(case, held)
     late = _too_late(case, held)
-    reason = f"held mail {held.id}: {late or f'released by {case.author.address}'}"
+    if order is None and not late:
+        return _asked_again(case, held), []
+    done, effect = _carried_out(order or Order.SEND, held.id, case.author.address)
+    reason = f"held mail {held.id}: {late or f'{done} by {case.author.address}'}"
     to = Recipient(address=case.author.address, role="agent", why="tried to release a held mail")
     told = Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=f"nothing was released: {late}")
     decision = Decision(
         outcome=Outcome.COMMAND,
         reason=reason,
         target=held.ticket,
-        effects=(told,) if late else (Approve(held=held.id, by=case.author.address),),
-        trace=(*case.trace, Step(step="release", verdict=late or "released", reason=reason)),
+        effects=(told,) if late else (effect,),
+        trace=(*case.trace, Step(step="release", verdict=late or done, reason=reason)),
     )
     return decision, []
+
+
+def _order(case: Case, held: HeldMail) -> Order | None:
+    """What is to become of a held mail; any words at all let one take effect, as a rule."""
+    if not held.why.startswith(collision.COLLIDED):
+        return Order.SEND
+    return collision.order(strip.own_words(case.mail.visible or case.mail.text))
+
+
+def _asked_again(case: Case, held: HeldMail) -> Decision:
+    """Neither send, note nor drop: what the mail says reaches nobody, and its agent hears that."""
+    own = strip.own_words(case.mail.visible or case.mail.text)
+    to = Recipient(address=held.owner, role="agent", why="said neither send, note nor drop")
+    told = Notify(notice=Notice.COLLISION, to=(to,), words=own, held=held.id)
+    reason = f"held mail {held.id}: {collision.ASKED_FOR}"
+    return Decision(
+        outcome=Outcome.COMMAND,
+        reason=reason,
+        target=held.ticket,
+        effects=(told,),
+        trace=(*case.trace, Step(step="release", verdict="not understood", reason=reason)),
+    )
+
+
+def _carried_out(order: Order, held: int, by: str) -> tuple[str, Effect]:
+    match order:
+        case Order.SEND:
+            return "released", Approve(held=held, by=by)
+        case Order.NOTE:
+            return "released as a note", Approve(held=held, by=by, as_note=True)
+        case Order.DROP:
+            return "dropped", DropHeld(held=held, by=by)
 
 
 def _answers_challenge(claim: Claim) -> bool:

@@ -36,6 +36,7 @@ ASKING = {
     Notice.AGENT_HELD: "Held: ",
     Notice.AGENT_BOUNCE: "Not delivered: ",
     Notice.CHALLENGE: "Did you write this? ",
+    Notice.COLLISION: "Not sent yet: ",
     Notice.ALERT: "",
 }
 # What we say ourselves of an agent's commands passes on no words.

@@ -22,6 +22,7 @@ from mailgate.core.decision import HUMAN, Notice, Recipient
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
 from mailgate.render import SAMPLES, Markup
+from mailgate.surroundings import Quoted, Surroundings
 from tests.shell.notice_rig import (
     ANA,
     BOB,
@@ -77,6 +78,18 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "author": FROM_ANA.author,
     },
     Notice.AGENT_HELD: held("a token of this ticket, but no participant", 336),
+    Notice.COLLISION: {
+        **held("somebody wrote first: ben@example.org", 336),
+        "author": None,
+        "message": "Hello Bob,\n\nplease try again.",
+        "around": Surroundings(
+            newer=Quoted(
+                author="Ben",
+                at=datetime(2026, 5, 1, 9, 30, tzinfo=UTC),
+                text="Hello Bob,\n\nplease open the flap at the back.",
+            )
+        ),
+    },
     Notice.STATE: {"last_message": datetime(2026, 5, 1, 9, 30, tzinfo=UTC), "proven": True},
     Notice.RATED: {"ticket": replace(CONTEXT.ticket, status="closed", rating=4), "proven": True},
     Notice.MUTED: {"proven": True},

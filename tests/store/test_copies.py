@@ -182,7 +182,7 @@ def test_a_copy_is_evidence_for_its_one_reader(database: Database) -> None:
         "<1b@us>": (B,),
     }
     assert facts.sent["<1b@us>"] == SentMail(
-        outbox=outbox, ticket=number, notice="answer", recipients=(B,)
+        outbox=outbox, ticket=number, notice="answer", recipients=(B,), created=NOW
     )
 
 
@@ -191,5 +191,5 @@ def test_an_older_mail_is_evidence_for_all_its_readers(database: Database) -> No
     with database.transaction() as tx:
         facts = tx.facts.gather(Keys(ids=("<1@mailgate.test>",)))
     assert facts.sent["<1@mailgate.test>"] == SentMail(
-        outbox=outbox, ticket=number, notice="confirmation", recipients=(A, B)
+        outbox=outbox, ticket=number, notice="confirmation", recipients=(A, B), created=NOW
     )

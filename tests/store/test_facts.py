@@ -53,6 +53,7 @@ def test_our_own_mail_brings_its_recipients_and_ticket(database: Database) -> No
         ticket=number,
         notice="confirmation",
         recipients=("anna@example.org", "bert@example.org"),
+        created=NOW,
     )
     by_reply = gather(database, ids=("<0@x>", "<1@mailgate.test>"))
     by_bounce = gather(database, reported_id="<1@mailgate.test>")

@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from mailgate.core.decision import HeldMail
 from mailgate.core.ticket import MessageKind
 from store.database import Database
-from store.held import APPROVED, DROPPED, EXPIRED, RELEASED, WAITING
+from store.held import APPROVED, AS_NOTE, DROPPED, EXPIRED, RELEASED, WAITING
 from tests.store.samples import ANNA, MINUTE, NOW, accept, mail, ticket
 
 HOUR = timedelta(hours=1)
@@ -77,7 +77,7 @@ def test_an_approval_counts_once_and_takes_effect_once(database: Database) -> No
     assert (get(database, held).state, get(database, held).by) == (RELEASED, AGENT)
 
 
-@pytest.mark.parametrize("state", [APPROVED, RELEASED])
+@pytest.mark.parametrize("state", [APPROVED, AS_NOTE, RELEASED])
 def test_of_two_that_release_at_once_one_does(database: Database, state: str) -> None:
     held = hold(database)
     together = threading.Barrier(2, timeout=20)
@@ -121,7 +121,7 @@ def test_a_release_that_is_rolled_back_was_none(database: Database) -> None:
     assert get(database, held).state == WAITING
 
 
-@pytest.mark.parametrize("state", [APPROVED, RELEASED])
+@pytest.mark.parametrize("state", [APPROVED, AS_NOTE, RELEASED])
 def test_nothing_is_released_after_its_time(database: Database, state: str) -> None:
     held = hold(database)
     with database.transaction() as tx:

@@ -149,10 +149,10 @@ def test_an_upgrade_gives_each_copy_what_it_was_sent_with(old: Database) -> None
         facts = tx.facts.gather(Keys(ids=("<1@mailgate.test>", "<2@mailgate.test>")))
         assert facts.sent == {
             "<1@mailgate.test>": SentMail(
-                outbox=1, ticket=1001, notice="confirmation", recipients=(ANNA, BERT)
+                outbox=1, ticket=1001, notice="confirmation", recipients=(ANNA, BERT), created=NOW
             ),
             "<2@mailgate.test>": SentMail(
-                outbox=2, ticket=1001, notice="confirmation", recipients=(ANNA,)
+                outbox=2, ticket=1001, notice="confirmation", recipients=(ANNA,), created=NOW
             ),
         }
 
