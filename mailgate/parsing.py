@@ -22,7 +22,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from mailgate.core.language import detect
 from mailgate.core.mail import Attachment, ParsedMail
-from mailgate.core.parse import headers_only, parse, parts_bytes
+from mailgate.core.parse import enclosed, headers_only, parse, parts_bytes
 from mailgate.core.strip import Stripped, own_words, strip
 from mailgate.render import newest
 from mailgate.wire import Part
@@ -54,6 +54,11 @@ def read_mail(raw: bytes, languages: tuple[str, ...], dress: bool = False) -> Pa
     With `dress` the new words as HTML, too: only who passes them on needs that, and it is slow.
     """
     mail = parse(raw)
+    inside = tuple(_told_apart(one, languages, dress) for one in enclosed(raw, mail))
+    return replace(_told_apart(mail, languages, dress), enclosed=inside)
+
+
+def _told_apart(mail: ParsedMail, languages: tuple[str, ...], dress: bool) -> ParsedMail:
     parts = strip(mail.text, mail.html)
     return replace(
         mail,

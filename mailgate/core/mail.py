@@ -125,6 +125,8 @@ class ParsedMail:
     # of Received, Authentication-Results, Delivered-To, X-Original-To and Return-Path.
     trail: tuple[tuple[str, str], ...] = ()
     defects: tuple[str, ...] = ()
+    # Mails that are attached (message/rfc822); `part` of their attachments counts in this mail.
+    enclosed: tuple[ParsedMail, ...] = ()
 
     def header(self, name: str) -> str:
         """The first value of a header, or ""."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import email.utils
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import Message
@@ -38,6 +38,7 @@ from mailgate.core.header import (
 )
 from mailgate.core.mail import Address, Attachment, ParsedMail
 
+MAX_ENCLOSED = 3  # attached mails that are read
 _ADDRESS_HEADERS = ("from", "reply-to", "to", "cc")
 _TRACE_HEADERS = frozenset(
     {"received", "authentication-results", "delivered-to", "x-original-to", "return-path"}
@@ -305,10 +306,35 @@ def parts_bytes(raw: bytes, parts: Sequence[int]) -> list[bytes]:
     """
     top, _ = mime.tree(split_head(raw), raw)
     nodes = {node.index: node for node in top.walk()}
-    missing = [part for part in parts if part not in nodes]
-    if missing:
-        raise LookupError(f"no part {missing[0]}")
-    return [nodes[part].octets() for part in parts]
+    return [_octets(nodes, part) for part in parts]
+
+
+def _octets(nodes: Mapping[int, mime.Node], part: int) -> bytes:
+    outer, inner = divmod(part, mime.MAX_PARTS)
+    node = nodes.get(outer - 1 if outer else inner)
+    if node is None:
+        raise LookupError(f"no part {part}")
+    return parts_bytes(node.octets(), [inner])[0] if outer else node.octets()
+
+
+def enclosed(raw: bytes, mail: ParsedMail) -> tuple[ParsedMail, ...]:
+    """The mails attached to a parsed one, MAX_ENCLOSED at most; none of those a report is about.
+
+    Their attachments' `part` is one of the whole mail: 1000 for each of its parts up to theirs,
+    and the part in theirs.
+    """
+    parts = [a.part for a in mail.attachments if a.content_type == "message/rfc822"][:MAX_ENCLOSED]
+    if not parts or mail.top_type == "multipart/report":
+        return ()
+    inside = zip(parts, parts_bytes(raw, parts), strict=True)
+    return tuple(_inside(parse(data), part) for part, data in inside)
+
+
+def _inside(mail: ParsedMail, part: int) -> ParsedMail:
+    base = (part + 1) * mime.MAX_PARTS
+    return replace(
+        mail, attachments=tuple(replace(a, part=base + a.part) for a in mail.attachments)
+    )
 
 
 def part_bytes(raw: bytes, part: int) -> bytes:
