@@ -34,6 +34,7 @@ from mailgate.core.decision import (
     Wished,
 )
 from mailgate.core.mail import DeliveryReport, ParsedMail
+from mailgate.core.people import Author
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import hidden
 from mailgate.desk import Cause, Desk
@@ -72,6 +73,8 @@ class _Run:
     report: DeliveryReport | None = None  # of a mail that did not arrive
     paused: bool = False  # and its address is paused since
     inverse: list[reshaping.Inverse] = field(default_factory=list)  # how to take it all back
+    told: Cause | None = None  # whose words notices carry, where they are not the mail's
+    placed: bool = False  # the mail that was held has become what it is now
     said: list[str] = field(default_factory=list)  # what an agent is told of that, line by line
 
     def do(self, effect: Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
@@ -146,29 +149,42 @@ class _Run:
         return self.seen
 
     def _append(self, effect: AppendMessage) -> None:
-        mail = self.cause.mail
-        if mail is None:
+        came = self.cause.mail
+        if came is None:
             raise ValueError("AppendMessage needs a mail")
+        mail = effect.mail or came
         message = self._stored(mail, effect)
-        if mail.has_message_id and effect.joins:
-            self.tx.tickets.remember_ids(self.number, mail.message_id, mail.ancestors())
+        for one in {mail.message_id: mail, came.message_id: came}.values():
+            if one.has_message_id and effect.joins:
+                self.tx.tickets.remember_ids(self.number, one.message_id, one.ancestors())
+        if effect.mail and self.told is None:
+            self.told = replace(self.cause, mail=mail, author=self._writer(effect))
         self.tx.tickets.touch(self.number, self.cause.now)
         self._event("message", message=message, message_kind=effect.kind.value)
 
+    def _writer(self, effect: AppendMessage) -> Author | None:
+        """Whose words they are: a forwarded mail's are not the forwarder's."""
+        written = effect.kind is MessageKind.CUSTOMER and effect.author
+        if not written:
+            return self.cause.author
+        return Author(address=written.addr, name=written.name)
+
     def _stored(self, mail: ParsedMail, effect: AppendMessage) -> int:
         """The message's id: a held one is on the ticket already, and becomes what it is now."""
-        held = self.cause.held
-        if held is not None:
+        held, at = self.cause.held, self.cause.now
+        if effect.mail and mail.date:
+            at = min(mail.date, at)
+        if held is None or self.placed:
+            return self.tx.tickets.add_message(
+                self.number, mail, effect.kind, effect.author, now=at, inbox=self.cause.inbox
+            )
+        self.placed = True
+        if effect.mail is None:
             self.tx.tickets.set_message_kind(held.message, effect.kind)
-            return held.message
-        return self.tx.tickets.add_message(
-            self.number,
-            mail,
-            effect.kind,
-            effect.author,
-            now=self.cause.now,
-            inbox=self.cause.inbox,
-        )
+        else:
+            author = effect.author
+            self.tx.reshaping.rewrite(held.message, mail, effect.kind, author=author, at=at)
+        return held.message
 
     def _add_participant(self, effect: AddParticipant) -> None:
         self.seen = None
@@ -334,7 +350,7 @@ class _Run:
         )
         if effect.notice is Notice.AGENT_BOUNCE:
             effect = replace(effect, note="paused" if self.paused else "counted")
-        Notices(tx=self.tx, cause=self.cause, desk=self.desk).notify(effect, on)
+        Notices(tx=self.tx, cause=self.told or self.cause, desk=self.desk).notify(effect, on)
 
     def _old(self, notice: Notice) -> str:
         wanted = "assignee" if notice is Notice.ASSIGNMENT else "status"

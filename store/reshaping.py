@@ -9,12 +9,24 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from mailgate.core.decision import Undoable
-from mailgate.core.mail import Address
+from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind
 from store.dialects import on, spelled
 from store.people import People
-from store.schema import clocks, events, links, marks, messages, participants, people, tags, tickets
+from store.schema import (
+    attachments,
+    clocks,
+    events,
+    links,
+    marks,
+    messages,
+    participants,
+    people,
+    tags,
+    tickets,
+)
+from store.ticket_rows import attachment_row
 
 ACTED, UNDONE = "acted", "undone"  # kinds of events
 AWAY_DAYS = 30  # an agent whose machine has not answered for so long is back
@@ -119,6 +131,35 @@ class Reshaping:
         said = (messages.c.inbox == inbox, messages.c.kind == MessageKind.AGENT.value)
         row = update(messages).where(*said)
         self._conn.execute(row.values(kind=MessageKind.NOTE.value))
+
+    def rewrite(
+        self,
+        message: int,
+        mail: ParsedMail,
+        kind: MessageKind,
+        *,
+        author: Address | None,
+        at: datetime,
+    ) -> None:
+        """Make a message what another mail says: a held forward becomes the mail in it."""
+        row = update(messages).where(messages.c.id == message)
+        self._conn.execute(
+            row.values(
+                kind=kind.value,
+                author=author.addr if author else "",
+                author_name=author.name if author else "",
+                message_id=mail.message_id,
+                subject=mail.subject,
+                at=at,
+                text=mail.text,
+                visible=mail.visible,
+                defects=list(mail.defects),
+            )
+        )
+        self._conn.execute(delete(attachments).where(attachments.c.message == message))
+        if mail.attachments:
+            rows = [attachment_row(message, one) for one in mail.attachments]
+            self._conn.execute(attachments.insert(), rows)
 
     # --- what can be undone ----------------------------------------------------------------
 

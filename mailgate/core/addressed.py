@@ -39,7 +39,7 @@ def taken_over(
         form = _form(person.addr)
         if form in known or form in added or form in left_out:
             continue
-        why = "was taken off this ticket" if form in removed else _why_not(form, policy)
+        why = "was taken off this ticket" if form in removed else why_not(form, policy)
         if not why and len(added) >= policy.max_cc:
             why = f"no more than {policy.max_cc} people of one mail"
         if why:
@@ -68,8 +68,8 @@ def _form(address: str) -> str:
     return normal(address) or address.lower()
 
 
-def _why_not(address: str, policy: Policy) -> str:
-    """Why an address must not become CC, "" when it may."""
+def why_not(address: str, policy: Policy) -> str:
+    """Why an address must not be put on a ticket by a mail that names it, "" when it may."""
     if policy.own(address):
         return "one of our own addresses"
     if policy.agent_for(address):

@@ -67,7 +67,7 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """What becomes of an agent's mail on a ticket; `lacking` was asked before."""
     said = _said(case, ticket)
     if said.plan.problems:
-        return _mistaken(case, ticket, said.plan)
+        return mistaken(case, ticket, said.plan)
     if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
     if (newer := _crossed(case, ticket, said)) is not None:
@@ -290,7 +290,7 @@ def _went(said: _Said, told: tuple[Notify, ...]) -> str:
     return f"Your answer goes to {', '.join(answers) or 'nobody'}."
 
 
-def _mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
+def mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
     """Nothing is done and nothing is sent (reliability: C5); the words are not lost.
 
     Approving such a mail cannot mend it: it becomes a note.

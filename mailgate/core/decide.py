@@ -14,7 +14,7 @@ from mailgate.core import (
     holding,
     identify,
     lists,
-    opening,
+    onbehalf,
     proofs,
     replying,
     screen,
@@ -124,12 +124,14 @@ def _place(case: Case) -> Decision:
         effects = _away(case)
         return Decision(outcome=Outcome.IGNORED, reason=reason, effects=effects, trace=case.trace)
     if placed.number is None:
-        return lists.alone(case, known) or opening.new_ticket(case, placed.links)
+        return lists.alone(case, known) or onbehalf.opened(case, placed.links)
     return _on_ticket(case, placed, placed.number)
 
 
 def _on_ticket(case: Case, placed: Placement, number: int) -> Decision:
     ticket, here = case.facts.tickets[number], case.standing
+    if onbehalf.is_held(case):
+        return onbehalf.released(case, ticket)
     if case.verdict.kind is Kind.AUTO_REPLY:
         return replying.noted(case, ticket)
     # History is taken at its word: an agent's mail in it was an agent's answer.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from mailgate.core.mail import Address, DeliveryReport
+from mailgate.core.mail import Address, DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind
 
 
@@ -85,6 +85,7 @@ class AppendMessage:
     kind: MessageKind
     author: Address | None
     joins: bool = True  # its Message-IDs lead later mail here
+    mail: ParsedMail | None = None  # what is stored, where it is not the whole mail that came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,12 +34,15 @@ NO_SUBJECT = "(no subject)"
 Links = Sequence[tuple[int, str]]
 
 
-def new_ticket(case: Case, links: Links) -> Decision:
-    """Open a ticket; requester and CC get a confirmation, agents the words."""
-    gathering = _gathering(case)
-    if gathering is not None:
-        return _gathered(case, gathering)
-    opened, view = _opened(case)
+def new_ticket(case: Case, links: Links, more: Sequence[Effect] = ()) -> Decision:
+    """Open a ticket; requester and CC get a confirmation, agents the words.
+
+    `more` is what an agent wants done besides.
+    """
+    flooded = gathered(case)
+    if flooded is not None:
+        return flooded
+    opened, view = first_view(case)
     added, cc_steps = copied(case, view)
     effects: list[Effect] = [
         opened,
@@ -53,7 +56,7 @@ def new_ticket(case: Case, links: Links) -> Decision:
     if ruled.ignore is not None:
         return Decision(outcome=Outcome.IGNORED, reason=ruled.ignore, trace=trace)
     wanted, steps = legal(ruled.effects, view, case.policy)
-    effects += wanted
+    effects += [*wanted, *more]
     told = _told(case, after(view, effects), links)
     return Decision(
         outcome=Outcome.TICKET,
@@ -62,6 +65,12 @@ def new_ticket(case: Case, links: Links) -> Decision:
         effects=(*effects, *told),
         trace=(*trace, *steps, *told_steps(told, case)),
     )
+
+
+def gathered(case: Case) -> Decision | None:
+    """The decision for one mail of a flood, None where there is no flood."""
+    gathering = _gathering(case)
+    return None if gathering is None else _gathered(case, gathering)
 
 
 def _gathering(case: Case) -> Gathering | None:
@@ -94,7 +103,7 @@ def _gathered(case: Case, into: Gathering) -> Decision:
             effects=(words, *told),
             trace=(*trace, *told_steps(told, case)),
         )
-    opened, view = _opened(case)
+    opened, view = first_view(case)
     opened = replace(opened, subject=into.subject)
     if into.domain:
         opened = replace(opened, requester=None, domain=into.domain)
@@ -110,7 +119,8 @@ def _gathered(case: Case, into: Gathering) -> Decision:
     )
 
 
-def _opened(case: Case) -> tuple[OpenTicket, TicketView]:
+def first_view(case: Case) -> tuple[OpenTicket, TicketView]:
+    """A ticket as the mail alone opens it, and how it looks then; its number is 0 yet."""
     policy, mail = case.policy, case.mail
     opened = OpenTicket(
         subject=mail.subject or NO_SUBJECT,
