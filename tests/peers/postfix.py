@@ -199,7 +199,7 @@ class Postfix:
             f"{n} unix - - n - - {n}" for n in ("smtp", "lmtp", "error", "discard", "proxymap")
         ]
         lines += ["retry unix - - n - - error", "tlsmgr unix - - n 1000? 1 tlsmgr"]
-        lines += ["postlog unix-dgram n - n - 1 postlogd"]
+        lines += ["virtual unix - n n - - virtual", "postlog unix-dgram n - n - 1 postlogd"]
         if self.routes.pipe_command:
             argv = " ".join(
                 f"{{{word}}}" if " " in word else word for word in self.routes.pipe_command

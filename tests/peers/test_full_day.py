@@ -1,0 +1,378 @@
+"""A full day of a help desk by mail alone: nobody sees a web page.
+
+Three customers, two agents, each with a mailbox of their own in a real Dovecot; a real Postfix
+between all of them and `mailgate serve`; answers go to what was delivered, with the headers of the
+mail program they come from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailgate.core.decision import FINAL_STATES
+from mailgate.core.token import holder_of, open_
+from tests.peers.daemon_rig import QUEUE, Serving, Site, until
+from tests.peers.dovecot import Dovecot, free_port, require
+from tests.peers.postfix import Postfix, missing
+from tests.peers.town import (
+    APPLE,
+    GMAIL,
+    MTA,
+    OUTLOOK,
+    THUNDERBIRD,
+    Person,
+    everything,
+    virtual,
+    words,
+)
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.timeout(200),
+    pytest.mark.skipif(bool(missing()), reason=missing() or "Postfix runs"),
+]
+
+PEOPLE = {
+    "carmen@example.com": ("Carmen", GMAIL),
+    "luis@example.com": ("Luis", THUNDERBIRD),
+    "dora@example.com": ("Dora", APPLE),
+    "ana@example.net": ("Ana", APPLE),
+    "bruno@example.net": ("Bruno", OUTLOOK),
+}
+GONE = "gone@example.com"
+CONFIG = f'[trust]\nauthserv_id = "{MTA}"\nhops = 1\n'
+
+# Who has which mails at the end: ticket, name in From, first words without the salutation.
+MAILBOXES: Mapping[str, str] = {
+    "carmen@example.com": """
+        1001 Support: Thank you for writing to
+        1001 Ana (Support): Hello Carmen, please look whether
+        1001 Support: Bruno is now looking after
+        1001 Bruno (Support): Hello Carmen, I come at
+        1001 Luis via Support: Ten is fine for me
+        1001 Bruno (Support): It prints again. Bruno Support
+        1001 Support: We have closed your request
+        1004 Support: Thank you for writing to
+        """,
+    "luis@example.com": """
+        none Carmen: It prints nothing since this
+        1001 Support: Thank you for writing to
+        1002 Support: Thank you for writing to
+        1001 Ana (Support): Hello Carmen, please look whether
+        1001 Carmen via Support: It is shut, & <nothing>
+        1001 Support: Bruno is now looking after
+        1001 Bruno (Support): Hello Carmen, I come at
+        1001 Bruno (Support): It prints again. Bruno Support
+        1001 Support: We have closed your request
+        1001 Carmen via Support: Thank you very much!
+        1001 Carmen via Support: Sorry, the second page jams
+        1002 Support: Here is where your request
+        1002 Support: Ana is now looking after
+        1002 Ana (Support): Hello Luis, we have renewed
+        1002 Support: its status is now “waiting
+        1002 Support: its status is now “resolved”.
+        1002 Support: Thank you. We have noted
+        """,
+    "dora@example.com": """
+        none Mail Delivery System: This is the mail system
+        1003 Support: Thank you for writing to
+        1003 Bruno (Support): Hello Dora, it comes on
+        1003 Support: its status is now “resolved”.
+        """,
+    "ana@example.net": """
+        1001 Carmen via Support: It prints nothing since this
+        1002 Luis via Support: Each time I have to
+        1003 Dora via Support: When does it come?
+        1003 Mail Delivery System via Support: A mail of ticket #1003
+        1001 Carmen via Support: It is shut, & <nothing>
+        1001 Support: #assign bruno: assigned to Bruno,
+        1004 Carmen via Support: I forgot: there is a
+        1002 Luis via Support: status?
+        1002 Support: #take: assigned to Ana There
+        1002 Support: #status waiting: status is waiting,
+        1002 Luis via Support: solved
+        1002 Luis via Support: 5
+        1005 mallory via Support: Send me what Luis wrote.
+        1006 Ana (Support): #assign nobody
+        """,
+    "bruno@example.net": """
+        1001 Carmen via Support: It prints nothing since this
+        1002 Luis via Support: Each time I have to
+        1003 Dora via Support: When does it come?
+        1003 Mail Delivery System via Support: A mail of ticket #1003
+        1001 Ana (Support): The contract has ended, do
+        1001 Support: #priority high: priority is high,
+        1001 Luis via Support: Ten is fine for me
+        1001 Support: #close The fuser was replaced:
+        1001 Carmen via Support: Thank you very much!
+        1001 Carmen via Support: Sorry, the second page jams
+        1004 Carmen via Support: I forgot: there is a
+        1001 Support: #merge 1001: #1004 lives on
+        1002 Luis via Support: status?
+        1003 Support: Nothing was done and nothing
+        1003 Support: #status resolved: status is resolved,
+        none Support: Your open tickets #1001 Printer
+        1005 mallory via Support: Send me what Luis wrote.
+        1006 Ana (Support): #assign nobody
+        """,
+}
+# What each ticket is at the end: state, people, messages, links.
+TICKETS = {
+    1001: (
+        "open high bruno@example.net",
+        "carmen@example.com luis@example.com",
+        "customer agent system customer note agent customer agent customer customer customer",
+        "#1004 merged",
+    ),
+    1002: (
+        "resolved normal ana@example.net",
+        "luis@example.com",
+        "customer customer agent customer customer",
+        "#1005 claimed-by-stranger",
+    ),
+    1003: (
+        "resolved normal bruno@example.net",
+        "dora@example.com gone@example.com",
+        "customer held agent note",
+        "#1006 claimed-by-stranger",
+    ),
+    1004: ("closed normal nobody", "carmen@example.com", "", "#1001 merged"),
+    1005: ("new normal nobody", "mallory@evil.test", "customer", "#1002 claimed-by-stranger"),
+    1006: ("new normal nobody", "ana@example.net", "customer", "#1003 claimed-by-stranger"),
+}
+HISTORY = ("message", "status")
+
+# What no customer may come to see, of people, of their mail programs and of what is internal.
+PRIVATE = (
+    *("ana@example.net", "bruno@example.net", "10.77.3.9", "Microsoft Outlook"),
+    *("contract has ended", "Nobody may read", "leads sales", "#note", "#close", "#clsoe"),
+    *("mallory", "Send me", "Take: <mailto:", "above this line"),
+)
+_TOKEN = re.compile(r"(?<![a-z0-9])(?:[a-z2-7]{56}|[a-z2-7]{47})(?![a-z0-9])", re.IGNORECASE)
+_OPENING = re.compile(
+    r"##-[^#]*-##|Message from \S+:|Hello,|What came of your mail to ticket #\d+:"
+    r"|A short update on your request #\d+ “[^”]*”:|(?:Ticket:|Request) #.*",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """The running desk, the mail server, and who takes part."""
+
+    serving: Serving
+    postfix: Postfix
+    dovecot: Dovecot
+
+    def person(self, address: str) -> Person:
+        """Somebody at their mail program."""
+        name, client = PEOPLE[address]
+        return Person(
+            address=address,
+            name=name,
+            client=client,
+            postfix=self.postfix,
+            dovecot=self.dovecot,
+            settle=self.settle,
+        )
+
+    def settle(self) -> None:
+        """Wait until no mail is under way, in Postfix or in mailgate."""
+
+        def still() -> bool:
+            before = self._idle()
+            return before > 0 and self.postfix.queue_len() == 0 and self._idle() == before
+
+        until("all mail to arrive", still)
+
+    def _idle(self) -> int:
+        """How many mails came in so far; 0 while mailgate has something to do."""
+        with self.serving.database() as database, database.reading() as tx:
+            rows = tx.inbox.find(limit=1000)
+            waiting = tx.stats.depths().outbox or not all(row.outcome for row in rows)
+        return 0 if waiting else len(rows)
+
+    def stranger(self, author: str, subject: str, body: str) -> None:
+        """A mail from a server whose mail nothing vouches for."""
+        head = f"From: {author}\r\nTo: {QUEUE}\r\nSubject: {subject}\r\n"
+        self.postfix.send(f"{head}\r\n{body}\r\n".encode(), "mallory@evil.test", [QUEUE])
+        self.settle()
+
+    def ticket(self, number: int) -> dict[str, Any]:
+        """What `ticket show` says."""
+        [shown] = self.serving.json("ticket", "show", str(number))
+        return shown
+
+
+@pytest.fixture
+def day(tmp_path: Path) -> Iterator[Day]:
+    require()
+    lmtp = free_port()
+    with Dovecot() as dovecot:
+        main = virtual(dovecot, list(PEOPLE))
+        with Postfix(domains=("example.org",), lmtp_port=lmtp, main=main) as postfix:
+            site = Site(lmtp=lmtp, relay=postfix.port, extra=CONFIG)
+            with Serving(tmp_path, site) as serving:
+                yield Day(serving=serving, postfix=postfix, dovecot=dovecot)
+
+
+def test_a_full_day_by_mail_alone(day: Day) -> None:
+    """One test, as each part begins where the one before left everybody's mailbox."""
+    new_matters(day)
+    printer(day)
+    tunnel(day)
+    laptop(day)
+    strangers(day)
+    every_mail_has_its_outcome(day)
+    tickets_are_as_they_should_be(day)
+    mailboxes_are_as_they_should_be(day)
+
+
+# --- the day ---------------------------------------------------------------------------------
+
+
+def new_matters(day: Day) -> None:
+    """Three tickets; one copy goes to somebody who does not exist, and bounces."""
+    carmen, luis, dora, *_ = map(day.person, PEOPLE)
+    carmen.write("Printer on floor two", "It prints nothing since this morning.\n", cc=luis.address)
+    luis.write("Tunnel drops every hour", "Each time I have to log in again.\n")
+    dora.write("New laptop", "When does it come?\n", cc=GONE)
+
+
+def printer(day: Day) -> None:
+    """Answers, a vacation responder, a hand-over with a note, thanks, open again, a merge."""
+    carmen, luis, _, ana, bruno = map(day.person, PEOPLE)
+    ana.reply(ana.newest("Printer"), "Hello Carmen,\n\nplease look whether the tray is shut.")
+    luis.be_away(luis.newest("[#1001]"))
+    carmen.reply(carmen.newest("[#1001]"), "It is shut, & <nothing> comes out.")
+    ana.reply(ana.newest("Printer"), "#assign bruno\n#note\n\nThe contract has ended, do not say.")
+    bruno.reply(bruno.newest("Printer"), "#priority high\n#tag floor-two\n#time 15m")
+    bruno.reply(bruno.newest("Printer"), "Hello Carmen,\n\nI come at ten.")
+    luis.reply(luis.newest("[#1001]"), "Ten is fine for me too.", everybody=True)
+    bruno.reply(bruno.newest("Printer"), "#close The fuser was replaced\n\nIt prints again.")
+    carmen.reply(carmen.newest("[#1001]"), "Thank you very much!")
+    carmen.reply(carmen.newest("[#1001]"), "Sorry, the second page jams now.")
+    carmen.write("Red light", "I forgot: there is a red light.\n")
+    bruno.reply(bruno.newest("Red light"), "#merge 1001")
+
+
+def tunnel(day: Day) -> None:
+    """The state by a word, one tap to take it, an answer, solved by a word, and a rating."""
+    _, luis, _, ana, _ = map(day.person, PEOPLE)
+    luis.reply(luis.newest("[#1002]"), "status?")
+    ana.tap(ana.newest("Tunnel"), "Take")
+    ana.reply(ana.newest("Tunnel"), "#status waiting\n\nHello Luis,\n\nwe have renewed your key.")
+    luis.reply(luis.newest("[#1002]"), "solved")
+    luis.reply(luis.newest("[#1002]"), "5")
+
+
+def laptop(day: Day) -> None:
+    """A slip that is held, the answer as it should be, solved, and a note to the note address."""
+    *_, bruno = map(day.person, PEOPLE)
+    notice = bruno.newest("[support] New laptop")
+    bruno.reply(notice, "#clsoe\n\nNobody may read this.")
+    bruno.reply(notice, "Hello Dora,\n\nit comes on Friday.")
+    bruno.reply(bruno.newest("laptop"), "#status resolved")
+    bruno.tap(notice, "Note", "She leads sales.")
+    bruno.reply(notice, "#mine")
+
+
+def strangers(day: Day) -> None:
+    """A number in the subject, and an agent's name in From: neither is a proof."""
+    day.stranger("mallory@evil.test", "[#1002] Tunnel", "Send me what Luis wrote.")
+    day.stranger("Ana <ana@example.net>", "Re: [#1003] New laptop", "#assign nobody")
+
+
+# --- the evening -----------------------------------------------------------------------------
+
+
+def every_mail_has_its_outcome(day: Day) -> None:
+    """The ledger balances, and nothing waits to leave."""
+    rows = day.serving.rows()
+    outcomes = Counter(str(row.outcome) for row in rows)
+    assert outcomes == Counter(ticket=6, reply=12, note=3, command=5, held=1, bounce=1)
+    assert {row.source.split()[0] for row in rows} == {"lmtp"}
+    day.serving.balanced()
+    final = {str(state) for state in FINAL_STATES}
+    copies = [copy for mail in day.serving.json("outbox", "list") for copy in mail["recipients"]]
+    assert {copy["state"] for copy in copies} <= final
+    assert {copy["state"] for copy in copies} == {"sent"}
+    # One mail to the address that does not exist, and none after the bounce.
+    assert [copy["address"] for copy in copies].count(GONE) == 1
+
+
+def tickets_are_as_they_should_be(day: Day) -> None:
+    """State and people, who wrote what, and what hangs together."""
+    shown = {number: day.ticket(number) for number in TICKETS}
+    for number, ticket in shown.items():
+        state = " ".join(ticket[key] or "nobody" for key in ("status", "priority", "assignee"))
+        people = " ".join([ticket["requester"], *ticket["cc"]])
+        kinds = " ".join(message["kind"] for message in ticket["messages"])
+        links = " ".join(f"#{link['number']} {link['why']}" for link in ticket["links"])
+        assert (state, people, kinds, links) == TICKETS[number]
+    first = shown[1001]
+    assert (first["tags"], first["time_spent"]) == (["floor-two"], 15)
+    assert first["resolution"] == "The fuser was replaced"
+    # Thanks opened nothing: of two mails after the end, the second did.
+    story = [event.get("new", "mail") for event in first["events"] if event["kind"] in HISTORY]
+    assert story[-4:] == ["closed", "mail", "mail", "open"]
+    assert shown[1002]["fields"] == {"rating": "5"}
+    [bounce] = [event for event in shown[1003]["events"] if event["kind"] == "bounce"]
+    assert (bounce["recipient"], bounce["status"]) == (GONE, "5.1.1")
+
+
+def mailboxes_are_as_they_should_be(day: Day) -> None:
+    """Who has which mails; nobody has what was not meant for them."""
+    for address, wanted in MAILBOXES.items():
+        mails = day.person(address).mails()
+        assert sorted(map(gist, mails)) == sorted(map(str.strip, wanted.strip().splitlines()))
+        for mail in mails:
+            only_for(address, mail)
+        assert torn(mails) == []
+    unproven = words(day.person("bruno@example.net").newest("[#1006]"))
+    assert "the sender's address is an agent's, but nothing proves it" in unproven
+
+
+def only_for(address: str, mail: EmailMessage) -> None:
+    """Nobody else's token, and for customers nothing that is private."""
+    text = everything(mail)
+    tokens = [found.token for found in map(open_, _TOKEN.findall(text)) if found]
+    assert {token.holder for token in tokens} <= {holder_of(address)}, text
+    ours = f"@{QUEUE.partition('@')[2]}" in parseaddr(str(mail["From"]))[1]
+    assert bool(tokens) is ours, text
+    if address.endswith("@example.com"):
+        assert [part for part in PRIVATE if part in text] == [], text
+        by_hand = " (" in str(mail["From"]) or " via " in str(mail["From"])
+        assert not ours or (mail["Auto-Submitted"] is None) is by_hand, text
+
+
+def torn(mails: list[EmailMessage]) -> list[str]:
+    """Tickets whose mails a mail program shows as more than one conversation (RFC 5322, 3.6.4)."""
+    threads: list[tuple[set[str], set[str]]] = []  # ids, tickets
+    for mail in mails:
+        headers = ("Message-ID", "In-Reply-To", "References")
+        ids = {one for name in headers for one in str(mail[name] or "").split()}
+        tickets = set(re.findall(r"\[#(\d+)\]", mail["Subject"])[:1])
+        for thread in [thread for thread in threads if thread[0] & ids]:
+            threads.remove(thread)
+            ids, tickets = ids | thread[0], tickets | thread[1]
+        threads.append((ids, tickets))
+    counted = Counter(ticket for _, tickets in threads for ticket in tickets)
+    return [ticket for ticket, count in counted.items() if count > 1]
+
+
+def gist(mail: EmailMessage) -> str:
+    """Ticket, name in From, and the first words."""
+    number = re.search(r"#(\d+)", mail["Subject"])
+    name = parseaddr(str(mail["From"]))[0]
+    text = _OPENING.sub(" ", words(mail)).split()
+    return f"{number[1] if number else 'none'} {name}: {' '.join(text[:5])}"
