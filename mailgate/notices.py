@@ -183,7 +183,7 @@ class Notices:
         answers = Answered(
             ticket=sealer.ticket.number,
             message_id=mail.message_id if mail and mail.has_message_id else "",
-            references=mail.references if mail else (),
+            references=self._references(to, sealer.ticket.number),
             # The id that an agent's client gave a mail names a private machine.
             goes_on=effect.notice is Notice.ANSWER
             or (self.cause.by_agent and to[0].role != "agent"),
@@ -191,6 +191,13 @@ class Notices:
         challenge = on.held if effect.notice in _ASKING else None
         days = _release_days(effect.notice, self.desk.policy)
         return sealer.heads(to, answers, challenge=challenge, days=days)
+
+    def _references(self, to: tuple[Recipient, ...], number: int) -> tuple[str, ...]:
+        """What the mail answers. Whoever an agent wrote to directly refers to the agent's own id,
+        which is not for other customers."""
+        ids = self.cause.mail.references if self.cause.mail else ()
+        private = set() if to[0].role == "agent" else self.tx.tickets.agents_ids(number, ids)
+        return tuple(one for one in ids if one not in private)
 
     def _release(
         self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer

@@ -365,7 +365,8 @@ def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
         return None
     if waiting.source.startswith("import"):
         return tx.inbox.first_with(waiting.digest, waiting.fingerprint, waiting.id)
-    return tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
+    first = tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
+    return None if first is not None and tx.inbox.proves(waiting, first) else first
 
 
 def _stamp(job: _Job) -> Stamped | None:

@@ -62,6 +62,18 @@ _SEEN = (
     .where(mail_ids.c.message_id.in_(bindparam("ids", expanding=True)))
     .order_by(mail_ids.c.referenced_only, mail_ids.c.ticket)
 )
+# Only what was kept as an agent's answer: anybody may write a Message-ID that they have read.
+_ANSWERED = (
+    select(mail_ids.c.ticket)
+    .join(messages, messages.c.ticket == mail_ids.c.ticket)
+    .where(
+        mail_ids.c.message_id == bindparam("key"),
+        mail_ids.c.referenced_only.is_(False),
+        messages.c.message_id == bindparam("own"),
+        messages.c.kind == MessageKind.AGENT.value,
+    )
+    .distinct()
+)
 _PERSON = select(
     select(people.c.language)
     .where(people.c.address == bindparam("who"))
@@ -132,6 +144,7 @@ class FactFinder:
             seen=self._seen([*keys.ids, keys.own_id], keys.own_id),
             held=Held(self._conn).get(keys.held) if keys.held is not None else None,
             copy=copy_by_number(self._conn, keys.copy) if keys.copy is not None else None,
+            answered=self._answered(keys),
         )
         facts = self._with_tickets(facts, _numbers(facts, keys))
         return self._of_agents(facts, keys, now)
@@ -214,6 +227,12 @@ class FactFinder:
                 created=row.created,
             )
         return {by_key[key]: mail for key, mail in found.items()}
+
+    def _answered(self, keys: Keys) -> tuple[int, ...]:
+        if not (keys.answers and keys.own_id):
+            return ()
+        asked = {"key": id_key(keys.own_id), "own": keys.own_id}
+        return tuple(self._conn.execute(_ANSWERED, asked).scalars())
 
     def _seen(self, ids: Sequence[str], own: str) -> dict[str, tuple[int, ...]]:
         by_key = {id_key(i): i for i in ids if i}

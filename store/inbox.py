@@ -186,6 +186,14 @@ class Inbox:
         first = int(self._conn.execute(_CLAIMED_BY, {"fingerprint": key}).scalar_one())
         return None if first == inbox_id else first
 
+    def proves(self, waiting: Waiting, first: int) -> bool:
+        """Whether a copy in a Sent folder says more than the first copy, which was ignored."""
+        if not waiting.source.startswith("sent "):
+            return False
+        settled = self.get(first)
+        again = settled is not None and settled.source.startswith("sent ")
+        return settled is not None and not again and settled.outcome is Outcome.IGNORED
+
     def waiting_parent(self, ids: Sequence[str], before: int) -> int | None:
         """The row of an undecided mail, older than `before`, with one of these Message-IDs."""
         if not ids:

@@ -158,6 +158,17 @@ class Tickets:
             self._join(number, person, Role.REQUESTER, "", now)
         return number
 
+    def agents_ids(self, number: int, ids: Sequence[str]) -> set[str]:
+        """Those of the Message-IDs that agents' own clients gave to mail on a ticket."""
+        if not ids:
+            return set()
+        theirs = select(messages.c.message_id).where(
+            messages.c.ticket == number,
+            messages.c.kind != MessageKind.CUSTOMER.value,
+            messages.c.message_id.in_(ids),
+        )
+        return set(self._conn.execute(theirs).scalars())
+
     def add_participant(self, number: int, address: Address, by: str, now: datetime) -> bool:
         """Put an address on the CC list; False when it is on the ticket already."""
         return self._join(number, self._people.ensure(address, now), Role.CC, by, now)

@@ -14,6 +14,7 @@ from mailgate.core import (
     commanding,
     commands,
     lists,
+    outside,
     strip,
     strip_headings,
 )
@@ -96,6 +97,8 @@ def lacking(case: Case, ticket: TicketView) -> Standing | None:
         return None
     said, agent = _said(case, ticket), agent_of(case)
     wide = commanding.widening(said.script)
+    if case.standing.outside:  # one proof is enough because nothing is done but to record it
+        wide = tuple(dict.fromkeys(f"#{line.name}" for line in said.script.lines))
     if not wide or said.plan.problems or agent is None:
         return None
     reason = f"{', '.join(wide)} asks for two proofs: {case.standing.reason}"
@@ -113,8 +116,8 @@ def agent_of(case: Case) -> Agent | None:
 def _said(case: Case, ticket: TicketView) -> _Said:
     own = strip.own_words(case.mail.visible or case.mail.text)
     agent = agent_of(case)
-    if not case.delivery.live or agent is None:
-        # History is what was said then: nothing in it is a command today.
+    if not case.delivery.live or case.delivery.sent or agent is None:
+        # History is what was said then: nothing in it is a command today. Nor is what people got.
         files = bool(case.mail.attachments)
         return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=False)
     if case.delivery.as_note:
@@ -245,6 +248,7 @@ def _told(
     told += changes(known, view, case.policy, author=author)
     if said.script.lines:
         told = tuple(replace(notify, words=said.words) for notify in told)
+    told = outside.kept_in(told) if case.standing.outside else told
     return read_by(_once(told), case.delivery.approved_by)
 
 
@@ -361,7 +365,7 @@ def _empty_answer(case: Case, ticket: TicketView) -> Decision:
     What is quoted is our notice, with facts and notes that are not for customers.
     """
     told: tuple[Notify, ...] = ()
-    if not case.quiet:
+    if not case.quiet and not case.standing.outside:
         to = Recipient(address=case.author.address, role="agent", why="wrote an empty answer")
         told = (Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=NOTHING_SENT),)
     return Decision(

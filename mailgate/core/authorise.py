@@ -129,7 +129,7 @@ def _participant(asked: Question, ticket: TicketView, good: list[Proof]) -> Stan
         level = 3 if "login" in proven else min(2, len(proven))
         reason = f"the {role}, proven by {' and '.join(proven)}"
         borrowed = not own and not asked.author.proofs
-        if proven == ["aligned"] and (old := _dated(asked)):
+        if proven == ["aligned"] and (old := dated(asked)):
             # A signature says nothing of the envelope, and seldom of Cc (RFC 6376, section 8.6).
             reason = f"{reason}, but {old}"
             return Standing(role=role, power=Power.ACT, level=level, reason=reason)
@@ -212,10 +212,10 @@ def _stale(asked: Question, own: list[Proof]) -> str:
     """A signed mail can be sent again by anybody who has it (DKIM replay, RFC 6376 section 8.6)."""
     if not any(p.claim.signed for p in own):
         return "the token stands in the envelope alone: a possible replay"
-    return _dated(asked)
+    return dated(asked)
 
 
-def _dated(asked: Question) -> str:
+def dated(asked: Question) -> str:
     """Why a stamp may be that of an old mail, "" when the mail is fresh."""
     days = asked.policy.trust.date_days
     if asked.date is None or abs(asked.received - asked.date) > timedelta(days=days):

@@ -20,12 +20,17 @@ class Delivery:
 
     envelope: Envelope
     received: datetime
-    source: str = "email"  # email | pipe | import
+    source: str = "email"  # email | pipe | import | sent
     live: bool = True
     now: datetime | None = None  # when it is decided; None: at once
     stamp: tuple[Stamp, str] | None = None  # our own look at SPF, DKIM and DMARC
     approved_by: str = ""  # a held mail: who said that it may take effect
     as_note: bool = False  # ... and that it may do so as an internal note only
+
+    @property
+    def sent(self) -> bool:
+        """Whether it is a copy in the Sent folder of an account of ours."""
+        return self.source == "sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from mailgate.core import (
     identify,
     lists,
     onbehalf,
+    outside,
     proofs,
     replying,
     screen,
@@ -59,7 +60,7 @@ def _decided(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy)
         return Decision(outcome=Outcome.IGNORED, reason=case.verdict.reason, trace=case.trace)
     if case.verdict.treatment is Treatment.BOUNCE:
         return bouncing.bounce(case)
-    return _place(case)
+    return _in_sent(case) if delivery.sent else _place(case)
 
 
 def quarantine(reason: str, trace: tuple[Step, ...] = ()) -> Decision:
@@ -75,8 +76,9 @@ def _duplicate(first: int) -> Decision:
 
 
 def _case(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -> Case:
-    verdict = screen.screen(mail, delivery.envelope, policy)
+    verdict = screen.screen(mail, delivery.envelope, policy, sent=delivery.sent)
     author = identify.identify(mail, delivery.envelope, policy, delivery.stamp)
+    author = outside.proven(author, policy) if delivery.sent else author
     screened = f"{verdict.treatment} ({verdict.kind})"
     return Case(
         mail=mail,
@@ -128,12 +130,30 @@ def _place(case: Case) -> Decision:
     return _on_ticket(case, placed, placed.number)
 
 
+def _in_sent(case: Case) -> Decision:
+    """A mail in the Sent folder of an account of ours: an answer on a ticket, or none of ours."""
+    given = proofs.claims(case.mail, case.delivery.envelope, case.policy)
+    placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
+    case = replace(case, standing=placed.standing, trace=(*case.trace, *placed.steps))
+    why = outside.unfit(case)
+    if not why and placed.number is not None and placed.standing.outside:
+        return _on_ticket(case, placed, placed.number)
+    if not why:
+        named = (*((placed.number,) if placed.number else ()), *(n for n, _ in placed.links))
+        why = f"it goes to nobody of #{named[0]}" if named else "it is on no ticket"
+    reason = f"a mail in the Sent folder: {why}"
+    return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
+
+
 def _on_ticket(case: Case, placed: Placement, number: int) -> Decision:
     ticket, here = case.facts.tickets[number], case.standing
     if onbehalf.is_held(case):
         return onbehalf.released(case, ticket)
     if case.verdict.kind is Kind.AUTO_REPLY:
         return replying.noted(case, ticket)
+    if outside.recorded(case, ticket):
+        reason = f"another copy of an answer that is on #{number} already"
+        return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
     # History is taken at its word: an agent's mail in it was an agent's answer.
     told_so = not case.delivery.live and here.role is Role.STRANGER and case.author.agent
     acts = here.power >= Power.ACT
@@ -170,13 +190,13 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
         mail=case.mail,
         facts=case.facts,
         proofs=known,
-        standings=authorise.standings(asked, case.facts),
+        standings=outside.standings(asked, case, authorise.standings(asked, case.facts)),
     )
     if case.delivery.approved_by:
         return _approved(case)
     if not case.delivery.live:
         return thread.place_history(found, case.policy)
-    opens_nothing = replying.is_thanks(case) or granting.is_wish(case)
+    opens_nothing = case.delivery.sent or replying.is_thanks(case) or granting.is_wish(case)
     placed = thread.place(found, case.policy, now=case.delivery.received, thanks=opens_nothing)
     if placed.number is None:
         return placed

@@ -142,6 +142,7 @@ class Keys:
     agents: bool = False  # it may be an agent's: who is away is looked up as well
     mentioned: tuple[int, ...] = ()  # tickets that an agent's commands may speak of
     undo: bool = False  # it may want something taken back
+    answers: bool = False  # it may be a second copy of an agent's answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +236,7 @@ class Facts:
     challenges: int = 0  # to the sender, in the last seven days
     away: Mapping[str, datetime] = field(default_factory=dict)  # agent -> since when
     undoable: Mapping[int, tuple[Undoable, ...]] = field(default_factory=dict)  # newest first
+    answered: tuple[int, ...] = ()  # tickets with an agent's answer of this very Message-ID
     # For an agent's mail: public messages since the oldest of the mails of ours it refers to.
     last_words: Mapping[int, tuple[LastWord, ...]] = field(default_factory=dict)
 

@@ -80,3 +80,4 @@ class Standing:
     revoke: str = ""  # whose tokens of this ticket must prove nothing any more
     agent: Agent | None = None  # whose token it was, or who proved to have written
     borrowed: bool = False  # the proof is somebody else's token: the address is not proven
+    outside: bool = False  # an answer that people have already: it is recorded, and goes nowhere

@@ -272,9 +272,10 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def screen(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Verdict:
-    """How this mail may be treated, and why."""
-    opinions = (check(mail, envelope, policy) for check in CHECKS)
+def screen(mail: ParsedMail, envelope: Envelope, policy: Policy, *, sent: bool = False) -> Verdict:
+    """How this mail may be treated, and why; `sent`: our own account wrote it, to others."""
+    checks = (check for check in CHECKS if not (sent and check is own_sender))
+    opinions = (check(mail, envelope, policy) for check in checks)
     return next((v for v in opinions if v), _NO_OBJECTION)
 
 

@@ -75,6 +75,7 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
         held=next(iter(named(given, Purpose.RELEASE)), None),
         copy=copy_number(mail, envelope),
         agents=agents,
+        answers=agents or bool(mail.sender and policy.own(mail.sender.addr)),
         mentioned=commands.mentions(words),
         undo="#undo" in words.lower(),
     )
