@@ -156,6 +156,7 @@ def imap(section: ImapSection, config: Config) -> ImapSettings:
         password=None if section.oauth2 else section.secret(),
         oauth=_oauth(section.oauth2, section.label, config) if section.oauth2 else None,
         folder=section.folder,
+        sent=section.sent or None,
         processed=section.processed or None,
         failed=section.failed or None,
         poll_seconds=section.poll_seconds,

@@ -256,6 +256,7 @@ def source_names(config: Config) -> tuple[str, ...]:
     """The names under which the ways in and out report."""
     listeners = [f"{s.protocol} {s.listen}" for s in config.smtp]
     accounts = [f"imap {account.label}" for account in config.imap]
+    accounts += [f"sent {account.label}" for account in config.imap if account.sent]
     return (*listeners, *accounts, *(f"relay {r.host}:{r.port}" for r in config.relay), BOOKS)
 
 

@@ -96,6 +96,7 @@ class ImapSection(Section):
     password_env: Line = ""
     oauth2: OAuth2Section | None = None
     folder: Text = "INBOX"
+    sent: Line = ""  # the account's Sent folder, read for answers; "" none
     processed: Line = "Processed"  # "" leaves mail where it is
     failed: Line = "Failed"
     mailbox: Line = ""  # after loading always the address of a mailbox

@@ -127,14 +127,18 @@ def _imap(config: Config, site: Site) -> Iterator[Problem]:
             message = missing if account.mailbox else "which mailbox is this mail for?"
             remedy = nearest(account.mailbox, addresses)
             yield site.problem(("imap", at, "mailbox"), message, remedy)
-        identity = (account.host.lower(), account.port, account.username, account.folder)
-        if identity in seen:
+        owner = (account.host.lower(), account.port, account.username)
+        read = {(*owner, folder) for folder in (account.folder, account.sent) if folder}
+        if read & seen:
             message = "the same folder of the same account is read twice"
             yield site.problem(("imap", at), message, "remove one of the two")
-        seen.add(identity)
+        seen |= read
         if account.folder in (account.processed, account.failed):
             message = "mail would be moved into the folder it is read from"
             yield site.problem(("imap", at, "folder"), message, "write another folder")
+        if account.sent and account.sent in (account.folder, account.processed, account.failed):
+            message = "the folder of mail that was sent is used for other mail"
+            yield site.problem(("imap", at, "sent"), message, "write another folder")
 
 
 def _listeners(config: Config, site: Site) -> Iterator[Problem]:

@@ -332,7 +332,7 @@ def _crossed(case: Case, ticket: TicketView, said: _Said) -> LastWord | None:
     agent = agent_of(case)
     if said.inward or not said.speaks or agent is None:
         return None
-    if not case.delivery.live or case.delivery.approved_by:
+    if not case.delivery.live or case.delivery.approved_by or case.standing.outside:
         return None
     return collision.newer(case.mail, case.facts, ticket.number, agent, case.policy)
 

@@ -189,6 +189,12 @@ BROKEN = [
         id="account of an unknown mailbox",
     ),
     pytest.param(
+        HEAD + IMAP + 'password = "x"\nsent = "Processed"\n',
+        "config.toml:11: [imap.0].sent: the folder of mail that was sent is used for other mail; "
+        "write another folder",
+        id="sent mail in a folder of others",
+    ),
+    pytest.param(
         HEAD + IMAP + 'password = "x"\nprocessed = "INBOX"\n',
         "config.toml:7: [imap.0].folder: mail would be moved into the folder it is read from; "
         "write another folder",

@@ -166,15 +166,14 @@ class Session:
 
     # --- looking -------------------------------------------------------------------------
 
-    def select(self) -> Selected:
-        """Select the folder, read-only if the server insists. Raises Refused."""
-        writable = True
+    def select(self, folder: str, *, writable: bool = True) -> Selected:
+        """Select a folder, read-only if the server insists or nobody wants more. Raises Refused."""
         with _answers():
             try:
-                answer = self._client.select_folder(self._settings.folder)
+                answer = self._client.select_folder(folder, readonly=not writable)
             except IMAPClientReadOnlyError:
                 writable = False
-                answer = self._client.select_folder(self._settings.folder, readonly=True)
+                answer = self._client.select_folder(folder, readonly=True)
         validity = answer.get(b"UIDVALIDITY")
         if not isinstance(validity, int):
             raise Incomplete("the server tells no UIDVALIDITY")

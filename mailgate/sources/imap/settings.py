@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from mailgate.core.mail import Inbound
@@ -38,6 +38,8 @@ class ImapSettings:
     password: str | None = field(default=None, repr=False)
     oauth: OAuthSettings | None = None
     folder: str = "INBOX"
+    sent: str | None = None  # the account's Sent folder, looked at beside `folder`
+    of_sent: bool = False  # `folder` is one: read from now on, and never changed
     processed: str | None = None
     failed: str | None = None
     poll_seconds: float = 60.0
@@ -49,17 +51,30 @@ class ImapSettings:
     retry_max: float = 300.0
 
     def __post_init__(self) -> None:
-        for what in ("host", "username", "password", "folder", "processed", "failed"):
+        for what in ("host", "username", "password", "folder", "sent", "processed", "failed"):
             refuse_control(f"imap {self.name}: {what}", getattr(self, what) or "")
         if (self.password is None) == (self.oauth is None):
             raise ValueError(f"imap {self.name}: give either a password or oauth2")
         if self.folder in (self.processed, self.failed):
             raise ValueError(f"imap {self.name}: processed and failed must be other folders")
+        if self.sent and self.sent in (self.folder, self.processed, self.failed):
+            raise ValueError(f"imap {self.name}: sent must be another folder")
 
     @property
     def key(self) -> str:
         """Names the folder for cursors, leases and source keys, whatever `name` becomes."""
         return f"{self.host}/{self.username}/{self.folder}"
+
+    @property
+    def source(self) -> str:
+        """The name its deliveries carry; the first word says what they are."""
+        return f"{'sent' if self.of_sent else 'imap'} {self.name}"
+
+    def for_sent(self) -> ImapSettings | None:
+        """The same for the Sent folder: nothing is moved there."""
+        if not self.sent:
+            return None
+        return replace(self, folder=self.sent, sent=None, of_sent=True, processed=None, failed=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

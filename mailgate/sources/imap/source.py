@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 from mailgate import journal
-from mailgate.sources.imap.session import LoginRefused, Session
+from mailgate.sources.imap.session import LoginRefused, Refused, Session
 from mailgate.sources.imap.settings import Cursors, Health, ImapSettings, Submit
 from mailgate.sources.imap.taker import Taker
 from mailgate.sources.imap.wire import Stopped
@@ -38,21 +38,27 @@ class ImapSource:
         self._tokens = TokenSource(settings.oauth) if settings.oauth else None
         self._leased_at = -settings.lease_seconds
         self._idle = settings.idle
+        self._sent_trouble = ""
 
     def run(self, stop: threading.Event) -> None:
         """Take mail until `stop` is set; returns within two seconds of it, unless a connection is
         just being made (10 s) or a token fetched (its timeout)."""
         journal.started(what="imap", where=self._settings.key)
-        taker = Taker(self._settings, self._submit, self._cursors, self._leased, stop)
+        taker, sent = self._taker(self._settings, stop), None
+        if settings := self._settings.for_sent():
+            sent = self._taker(settings, stop)
         retrying = self._retrying(stop)
         while not stop.is_set():
             try:
-                retrying(self._serve, taker, stop)
+                retrying(self._serve, taker, sent, stop)
             except Exception as error:
                 if not stop.is_set():
                     raise
                 self._failed(error)  # tenacity gives up when the stop comes with a failure
         journal.stopped(what="imap", why=self._settings.key)
+
+    def _taker(self, settings: ImapSettings, stop: threading.Event) -> Taker:
+        return Taker(settings, self._submit, self._cursors, self._leased, stop)
 
     def _retrying(self, stop: threading.Event) -> Retrying:
         first, most = self._settings.retry_first, self._settings.retry_max
@@ -83,7 +89,7 @@ class ImapSource:
             # Who keeps the health may be away just when there is something to tell.
             journal.trouble(what="imap health", error=error, source=self._settings.key)
 
-    def _serve(self, taker: Taker, stop: threading.Event) -> None:
+    def _serve(self, taker: Taker, sent: Taker | None, stop: threading.Event) -> None:
         """One connection, from dialling to its end."""
         if stop.is_set():
             return
@@ -93,7 +99,7 @@ class ImapSource:
             return
         began = time.monotonic()
         try:
-            self._converse(taker, stop)
+            self._converse(taker, sent, stop)
         except Stopped:
             return
         except Exception as error:
@@ -101,18 +107,34 @@ class ImapSource:
                 raise
             self._failed(error)
 
-    def _converse(self, taker: Taker, stop: threading.Event) -> None:
+    def _converse(self, taker: Taker, sent: Taker | None, stop: threading.Event) -> None:
         session = Session(self._settings, self._tokens, stop)
         try:
             taker.connected()
             while self._leased():
+                if sent:
+                    self._look_at_sent(sent, session)
+                # The folder itself comes last: IDLE tells news of the one that is selected.
                 while taker.look(session):
                     pass
-                self._tell(True, taker.notes())
+                self._tell(True, "; ".join(filter(None, (taker.notes(), self._sent_trouble))))
                 self._rest(session, stop)
                 taker.rested()
         finally:
             session.close()
+
+    def _look_at_sent(self, sent: Taker, session: Session) -> None:
+        """A Sent folder that cannot be read is told, and keeps no mail of the other one waiting."""
+        trouble = ""
+        try:
+            while sent.look(session):
+                pass
+        except Refused as error:
+            trouble = f"the folder {self._settings.sent} cannot be read: {error}"
+            if trouble != self._sent_trouble:
+                journal.trouble(what="imap sent", error=error, source=self._settings.key)
+        notes = sent.notes()
+        self._sent_trouble = trouble or (notes and f"{self._settings.sent}: {notes}")
 
     def _leased(self) -> bool:
         seconds = self._settings.lease_seconds
@@ -136,7 +158,10 @@ class ImapSource:
             self._idle = False
             raise ConnectionError("the server offers IDLE and refuses it; polling from now on")
         # Renewed well before the half hour of RFC 2177, and before a NAT forgets the connection.
-        until = time.monotonic() + self._settings.idle_seconds * random.uniform(1, 1.8)  # noqa: S311
+        seconds = self._settings.idle_seconds * random.uniform(1, 1.8)  # noqa: S311
+        if self._settings.sent:  # of its news IDLE says nothing
+            seconds = min(seconds, self._settings.poll_seconds)
+        until = time.monotonic() + seconds
         while time.monotonic() < until and self._leased():
             if session.news(1.0):
                 break

@@ -87,8 +87,9 @@ class Taker:
         Mail may be announced in the answer to any command, where nobody reads it. So the last look
         is one that said nothing after SELECT: whatever comes later is news to a following IDLE.
         """
-        folder = session.select()
-        cursor = self._cursor(folder)
+        sent = self._settings.of_sent
+        folder = session.select(self._settings.folder, writable=not sent)
+        cursor = self._cursor(session, folder)
         if self._sweep(session, folder, cursor):
             return True
         mark = (folder.uidvalidity, folder.uidnext)
@@ -104,7 +105,7 @@ class Taker:
             return True
         return found
 
-    def _cursor(self, folder: Selected) -> Cursor:
+    def _cursor(self, session: Session, folder: Selected) -> Cursor:
         key = self._settings.key
         cursor = self._cursors.load(key)
         if cursor and cursor.uidvalidity == folder.uidvalidity:
@@ -119,7 +120,9 @@ class Taker:
                 was=cursor.uidvalidity,
                 now=folder.uidvalidity,
             )
-        fresh = Cursor(uidvalidity=folder.uidvalidity, last_uid=0)
+        # What was sent before we were asked to look is history.
+        first = 0 if cursor or not self._settings.of_sent else _last(session, folder)
+        fresh = Cursor(uidvalidity=folder.uidvalidity, last_uid=first)
         self._cursors.save(key, fresh)
         self._checked = (0, 0)
         return fresh
@@ -197,7 +200,7 @@ class Taker:
     def _inbound(self, folder: Selected, uid: int, raw: bytes) -> Inbound:
         return Inbound(
             raw=raw,
-            source=f"imap {self._settings.name}",
+            source=self._settings.source,
             source_key=f"{self._settings.key}/{folder.uidvalidity}/{uid}",
             received=datetime.now(UTC),
             envelope=Envelope(mail_from=None, rcpt_tos=(self._settings.mailbox,)),
@@ -280,6 +283,13 @@ def _settled(futures: Sequence[Future[int]], stop: threading.Event) -> None:
             raise Stopped
         if time.monotonic() > until:
             raise TimeoutError(f"no commit within {_COMMIT_SECONDS:g} s")
+
+
+def _last(session: Session, folder: Selected) -> int:
+    """The last UID that the folder has given."""
+    if folder.uidnext:
+        return folder.uidnext - 1
+    return max((uid for uids in session.search(1, 0) for uid in uids), default=0)
 
 
 def _sizes(session: Session, uids: Sequence[int]) -> dict[int, int]:
