@@ -18,9 +18,9 @@ from mailgate.core.policy import Policy
 
 COLLIDED = "somebody wrote first"  # why a mail is held
 ASKED_FOR = "the first line of the reply must be `send`, `note` or `drop` and no more"
-_ORDER = re.compile(
-    r"\W*(send|note|drop)(?:[\s,]+(?:it|this|mine|that|as|is|now|anyway|please))*\W*", re.IGNORECASE
-)
+_WORD = re.compile(r"\w+")
+# They change no order.
+_BESIDE = frozenset(("it", "this", "mine", "that", "as", "is", "now", "anyway", "please"))
 
 
 class Order(StrEnum):
@@ -61,5 +61,5 @@ def _shown_until(mail: ParsedMail, facts: Facts, number: int) -> datetime | None
 def order(words: str) -> Order | None:
     """What a reply's own words say; None unless they begin with a line of one order alone."""
     first = next((line for line in words.split("\n") if line.strip()), "")
-    found = _ORDER.fullmatch(first)
-    return Order(found[1].lower()) if found else None
+    said, *rest = _WORD.findall(first.lower()) or [""]
+    return Order(said) if said in set(Order) and _BESIDE.issuperset(rest) else None
