@@ -95,6 +95,7 @@ MAILBOXES: Mapping[str, str] = {
         1003 Mail Delivery System via Support: A mail of ticket #1003
         1001 Carmen via Support: It is shut, & <nothing>
         1001 Support: #assign bruno: assigned to Bruno,
+        1001 Support: Your answer on ticket #1001
         1004 Carmen via Support: I forgot: there is a
         1002 Luis via Support: status?
         1002 Support: #take: assigned to Ana There
@@ -130,7 +131,7 @@ TICKETS = {
     1001: (
         "open high bruno@example.net",
         "carmen@example.com luis@example.com",
-        "customer agent system customer note agent customer agent customer customer customer",
+        "customer agent system customer note agent customer held agent customer customer customer",
         "#1004 merged",
     ),
     1002: (
@@ -154,7 +155,15 @@ HISTORY = ("message", "status")
 # What no customer may come to see, of people, of their mail programs and of what is internal.
 PRIVATE = (
     *("ana@example.net", "bruno@example.net", "10.77.3.9", "Microsoft Outlook"),
-    *("contract has ended", "Nobody may read", "leads sales", "#note", "#close", "#clsoe"),
+    *(
+        "contract has ended",
+        "Nobody may read",
+        "off and on",
+        "leads sales",
+        "#note",
+        "#close",
+        "#clsoe",
+    ),
     *("mallory", "Send me", "Take: <mailto:", "above this line"),
 )
 _TOKEN = re.compile(r"(?<![a-z0-9])(?:[a-z2-7]{56}|[a-z2-7]{47})(?![a-z0-9])", re.IGNORECASE)
@@ -249,15 +258,18 @@ def new_matters(day: Day) -> None:
 
 
 def printer(day: Day) -> None:
-    """Answers, a vacation responder, a hand-over with a note, thanks, open again, a merge."""
+    """Answers, one of them too late, a responder, a hand-over, thanks, open again, a merge."""
     carmen, luis, _, ana, bruno = map(day.person, PEOPLE)
-    ana.reply(ana.newest("Printer"), "Hello Carmen,\n\nplease look whether the tray is shut.")
+    first = ana.newest("Printer")
+    ana.reply(first, "Hello Carmen,\n\nplease look whether the tray is shut.")
     luis.be_away(luis.newest("[#1001]"))
     carmen.reply(carmen.newest("[#1001]"), "It is shut, & <nothing> comes out.")
     ana.reply(ana.newest("Printer"), "#assign bruno\n#note\n\nThe contract has ended, do not say.")
     bruno.reply(bruno.newest("Printer"), "#priority high\n#tag floor-two\n#time 15m")
     bruno.reply(bruno.newest("Printer"), "Hello Carmen,\n\nI come at ten.")
     luis.reply(luis.newest("[#1001]"), "Ten is fine for me too.", everybody=True)
+    ana.reply(first, "Hello Carmen,\n\nswitch it off and on again.")
+    ana.reply(ana.newest("[#1001]"), "drop")
     bruno.reply(bruno.newest("Printer"), "#close The fuser was replaced\n\nIt prints again.")
     carmen.reply(carmen.newest("[#1001]"), "Thank you very much!")
     carmen.reply(carmen.newest("[#1001]"), "Sorry, the second page jams now.")
@@ -299,7 +311,7 @@ def every_mail_has_its_outcome(day: Day) -> None:
     """The ledger balances, and nothing waits to leave."""
     rows = day.serving.rows()
     outcomes = Counter(str(row.outcome) for row in rows)
-    assert outcomes == Counter(ticket=6, reply=12, note=3, command=5, held=1, bounce=1)
+    assert outcomes == Counter(ticket=6, reply=12, note=3, command=6, held=2, bounce=1)
     assert {row.source.split()[0] for row in rows} == {"lmtp"}
     day.serving.balanced()
     final = {str(state) for state in FINAL_STATES}
