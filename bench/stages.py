@@ -97,10 +97,13 @@ class _Read(Parsers):
         super().__init__(workers=1)
         self._mails = mails
 
-    def submit(self, raw: bytes, languages: tuple[str, ...]) -> Future[ParsedMail]:
+    def submit(
+        self, raw: bytes, languages: tuple[str, ...], *, dress: bool = False
+    ) -> Future[ParsedMail]:
         """Known at once."""
         done: Future[ParsedMail] = Future()
-        done.set_result(self._mails[raw] if raw in self._mails else read_mail(raw, languages))
+        known = self._mails.get(raw)
+        done.set_result(known or read_mail(raw, languages, dress=dress))
         return done
 
     def call(self, fn: Callable[..., Any], *args: Any, timeout: float = 0) -> Any:  # noqa: ARG002

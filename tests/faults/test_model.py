@@ -189,7 +189,7 @@ class Desktop(RuleBasedStateMachine):
                 (mail.message_id, mail.ticket)
                 for mail in tx.outbox.list(limit=10_000)
                 for copy in mail.recipients
-                if self.taken[copy.id] and (copy.address == AGENT) == to_agent
+                if mail.ticket and self.taken[copy.id] and (copy.address == AGENT) == to_agent
             ]
 
     @rule(data=st.data())
@@ -329,7 +329,7 @@ class Desktop(RuleBasedStateMachine):
                 for m in outbox
                 for c in m.recipients
             }
-            tickets = {n: tx.tickets.get(n) for n in {m.ticket for m in outbox}}
+            tickets = {n: tx.tickets.get(n) for n in {m.ticket for m in outbox if m.ticket}}
         self._inbox_is(rows)
         for mail in outbox:
             ticket = tickets[mail.ticket]

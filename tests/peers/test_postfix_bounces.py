@@ -12,8 +12,7 @@ import pytest
 from tests.peers.daemon_rig import QUEUE, Serving, Site, mail, until
 from tests.peers.dovecot import free_port
 from tests.peers.postfix import Postfix, missing
-from tests.peers.relay_sink import RelaySink
-from tests.shell.mailer_rig import eventually
+from tests.peers.relay_sink import RelaySink, eventually
 
 pytestmark = [
     pytest.mark.peer,
@@ -91,7 +90,12 @@ def test_a_delay_is_noted_and_pauses_nobody_L4(tmp_path: Path) -> None:
         world.script("RCPT", "451 4.3.2 come back later", who=CARMEN)
         answer(serving)
         postfix.wait_until_deferred()
-        eventually(lambda: postfix.queue_flush() is None and bool(reports(serving)), 20)
+
+        def reported() -> bool:
+            postfix.queue_flush()
+            return bool(reports(serving))
+
+        eventually(reported, 20)
         [_, row] = serving.settled(2)
         noted = reports(serving)
         paused = serving.json("outbox", "paused")
