@@ -250,11 +250,12 @@ def test_a_full_day_by_mail_alone(day: Day) -> None:
 
 
 def new_matters(day: Day) -> None:
-    """Three tickets; one copy goes to somebody who does not exist, and bounces."""
-    carmen, luis, dora, *_ = map(day.person, PEOPLE)
+    """Three tickets; one copy bounces; an agent's vacation responder is no answer (C7)."""
+    carmen, luis, dora, ana, _ = map(day.person, PEOPLE)
     carmen.write("Printer on floor two", "It prints nothing since this morning.\n", cc=luis.address)
     luis.write("Tunnel drops every hour", "Each time I have to log in again.\n")
     dora.write("New laptop", "When does it come?\n", cc=GONE)
+    ana.be_away(ana.newest("[support] New laptop"), to="Reply-To")
 
 
 def printer(day: Day) -> None:
@@ -311,7 +312,7 @@ def every_mail_has_its_outcome(day: Day) -> None:
     """The ledger balances, and nothing waits to leave."""
     rows = day.serving.rows()
     outcomes = Counter(str(row.outcome) for row in rows)
-    assert outcomes == Counter(ticket=6, reply=12, note=3, command=6, held=2, bounce=1)
+    assert outcomes == Counter(ticket=6, reply=12, note=3, command=6, held=2, bounce=1, ignored=1)
     assert {row.source.split()[0] for row in rows} == {"lmtp"}
     day.serving.balanced()
     final = {str(state) for state in FINAL_STATES}

@@ -179,9 +179,12 @@ class Person:
         mail.set_content(f"{asked.get('body', [''])[0]}{more}\n")
         self._send(mail)
 
-    def be_away(self, from_mail: EmailMessage) -> None:
-        """Let the vacation responder answer a mail, to where its bounces go (RFC 3834)."""
-        to = parseaddr(str(from_mail["Return-Path"]))[1]
+    def be_away(self, from_mail: EmailMessage, to: str = "Return-Path") -> None:
+        """Let the vacation responder answer: to where bounces go (RFC 3834), or as Exchange does.
+
+        `to` is the header whose address it takes; Exchange takes Reply-To.
+        """
+        to = parseaddr(str(from_mail[to]))[1]
         mail = self._begun(f"Automatic reply: {from_mail['Subject']}", to=to)
         self._thread(mail, from_mail)
         mail["Auto-Submitted"] = "auto-replied"
