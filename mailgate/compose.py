@@ -336,7 +336,8 @@ def _copies(ctx: NoticeContext, policy: Policy) -> tuple[str, ...]:
 def _from_name(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
     team = _team(ctx, policy)
     # Nobody speaks through a mail that nothing proves.
-    speaks = notice in _WITH_MESSAGE and notice not in _UNPROVEN
+    claims = notice is Notice.AGENT_NEW and _by_agent(ctx, policy) and not ctx.proven
+    speaks = notice in _WITH_MESSAGE and notice not in _UNPROVEN and not claims
     name = header_text(_author_name(notice, ctx, policy), NAME_MAX) if speaks else ""
     if not name or name == team:
         return team

@@ -110,7 +110,8 @@ def _place(case: Case) -> Decision:
         if released is not None:
             return released
         case = replace(case, trace=(*case.trace, *steps))
-    if case.facts.copy is not None and (back := bouncing.returned(case)) is not None:
+    away = automatic and case.author.agent is not None  # answers a return path as well (RFC 3834)
+    if case.facts.copy is not None and not away and (back := bouncing.returned(case)) is not None:
         return back
     known = proofs.proofs(given, case.facts, case.delivery.received)
     placed = _placement(case, known)

@@ -69,3 +69,12 @@ def test_forged_mail_in_a_name_does_not_bury_what_that_person_writes_L9() -> Non
     assert (forged.target, told(forged)) == (7, {})
     own = decided(mail(**stamped(domain="customer.test")), flooded, PINNED)
     assert (own.target, told(own)) == (7, {ANA.address: "agent-message"})
+
+
+def test_an_agents_responder_that_answers_the_return_path_is_ignored_C7() -> None:
+    path = reply_to(ANA.address, 99, Role.AGENT, purpose=Purpose.BOUNCE)
+    copy = SentCopy(
+        outbox=2, recipient=2, ticket=7, address=ANA.address, role="agent", notice="agent-new"
+    )
+    found = decided(mail(ANA.address, to=(path,), headers=AUTOMATIC), facts(copy=copy))
+    assert (found.outcome, told(found)) == ("ignored", {})
