@@ -131,7 +131,8 @@ class AgentsSection(Section):
     undo_seconds: Count = 0
     first_answer_takes: StrictBool = True  # a ticket of nobody's becomes theirs who answer it
     transcripts: Literal["always", "problems"] = "always"
-    collision: Literal["hold", "send"] = "hold"  # an answer that came after somebody else's
+    # of an answer that came after a colleague's; strict: after anybody's message
+    collision: Literal["hold", "strict", "send"] = "hold"
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
     digest: Hour = ""  # when each agent gets a list of their tickets, in [helpdesk].timezone

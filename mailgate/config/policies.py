@@ -46,7 +46,7 @@ def policy(
         flood_domain_mails=config.limits.flood_domain_mails,
         flood_minutes=config.limits.flood_minutes,
         first_answer_takes=config.agents.first_answer_takes,
-        guard=config.agents.collision == "hold",
+        guard=config.agents.collision,
         transcripts=config.agents.transcripts,
         undo_within=timedelta(seconds=config.agents.undo_seconds),
         fields=tickets.fields,

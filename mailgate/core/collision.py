@@ -38,15 +38,22 @@ def newer(
 
     None where there is none, and where it is not known which mail of ours is answered.
     """
-    shown = _shown_until(mail, facts, number) if policy.guard else None
+    shown = _shown_until(mail, facts, number) if policy.guard != "send" else None
     if shown is None:
         return None
     later = (
         word
         for word in facts.last_words.get(number, ())
-        if word.at > shown and policy.agent_for(word.author) != agent
+        if word.at > shown
+        and policy.agent_for(word.author) != agent
+        and (policy.guard == "strict" or _by_house(word.author, policy))
     )
     return max(later, key=lambda word: word.at, default=None)
+
+
+def _by_house(author: str, policy: Policy) -> bool:
+    """Whether a colleague said it: by mail, at the command line, or in the desk's own name."""
+    return "@" not in author or policy.agent_for(author) is not None or policy.own(author)
 
 
 def _shown_until(mail: ParsedMail, facts: Facts, number: int) -> datetime | None:

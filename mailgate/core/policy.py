@@ -109,7 +109,8 @@ class Policy:
     flood_domain_mails: int = 300  # of one domain
     flood_minutes: int = 10
     first_answer_takes: bool = True  # whoever answers first is assigned
-    guard: bool = True  # an answer to what is not the last word any more is held
+    # hold: an answer that a colleague's crossed is held; strict: one that anybody's crossed; send
+    guard: str = "hold"
     transcripts: str = "always"  # always | problems: when an agent is told what a mail did
     undo_within: timedelta = timedelta(0)  # how long an agent's mail waits, and can be undone
     fields: tuple[str, ...] = ()  # names of custom fields; empty: any

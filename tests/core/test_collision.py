@@ -47,7 +47,8 @@ E = TypeVar("E")
 MINUTE = timedelta(minutes=1)
 SHOWN = NOW - 10 * MINUTE  # when Ana's notice was made
 OLDER = our_id(ANA.address, role=Role.AGENT, days=20)
-UNSENT = replace(POLICY, guard=False)
+UNSENT = replace(POLICY, guard="send")
+STRICTLY = replace(POLICY, guard="strict")
 
 
 def word(author: str = BEN.address, at: int = -5) -> LastWord:
@@ -79,7 +80,7 @@ def of_kind(decision: Decision, kind: type[E]) -> list[E]:
     "author", [BEN.address, "rita@customer.test", "carl@customer.test", "command line"]
 )
 def test_an_answer_to_what_is_not_the_last_word_is_held_and_handed_back(author: str) -> None:
-    found = decided(by_ana(), known(word(author)))
+    found = decided(by_ana(), known(word(author)), STRICTLY)
     assert found.outcome is Outcome.HELD
     assert found.target == 7
     assert told(found) == {ANA.address: "collision"}
@@ -92,6 +93,19 @@ def test_an_answer_to_what_is_not_the_last_word_is_held_and_handed_back(author: 
     assert of_kind(found, SetField) == []
 
 
+@pytest.mark.parametrize(
+    ("author", "outcome"),
+    [
+        (BEN.address, Outcome.HELD),
+        ("command line", Outcome.HELD),
+        ("support@help.test", Outcome.HELD),
+        ("rita@customer.test", Outcome.REPLY),
+    ],
+)
+def test_by_default_colleagues_are_guarded_against(author: str, outcome: Outcome) -> None:
+    assert decided(by_ana(), known(word(author))).outcome is outcome
+
+
 def test_nothing_that_the_mail_orders_is_done() -> None:
     found = decided(by_ana("#close\n#tag drum\n\nIt is done."), known(word()))
     assert found.outcome is Outcome.HELD
@@ -101,7 +115,7 @@ def test_nothing_that_the_mail_orders_is_done() -> None:
 def test_the_newest_word_of_others_is_shown() -> None:
     newest = replace(word("rita@customer.test", -1), message=8)
     mine = replace(word(ANA.aliases[0], 0), message=9)
-    found = decided(by_ana(), known(word(), newest, mine))
+    found = decided(by_ana(), known(word(), newest, mine), STRICTLY)
     assert [n.beside for n in of_kind(found, Notify)] == [8]
 
 
