@@ -34,7 +34,7 @@ from mailgate.ops import demo_site
 from mailgate.ops.catching import CatchingRelay
 from store.database import Database
 from store.inbox import Settled
-from store.outbox import OutboxRow
+from store.outbox import OutboxRow, RecipientRow
 
 T = TypeVar("T")
 
@@ -95,11 +95,11 @@ class Stage:
         row = wait(f"the {with_it}", lambda: self._gone(notice, address))
         return row.message_id
 
-    def _gone(self, notice: str, address: str) -> OutboxRow | None:
+    def _gone(self, notice: str, address: str) -> RecipientRow | None:
         for row in self.outbox():
             for one in row.recipients:
                 if row.notice == notice and one.address == address and one.state == "sent":
-                    return row
+                    return one
         return None
 
     def outbox(self) -> list[OutboxRow]:

@@ -87,7 +87,8 @@ def leaks(database: Database, policy: Policy) -> list[str]:
 def _agents_ids(tx: Tx, number: int | None) -> set[str]:
     """Message-IDs that agents' clients gave their mail: they name private machines."""
     messages = tx.tickets.messages(number) if number is not None else []
-    return {m.message_id for m in messages if m.kind not in ("customer", "system")}
+    written = (m for m in messages if m.kind not in ("customer", "system"))
+    return {m.message_id for m in written if m.message_id}  # at the command line there is none
 
 
 def _in_head(copy: Copy, agents: set[str]) -> Iterator[str]:

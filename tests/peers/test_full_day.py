@@ -103,7 +103,7 @@ MAILBOXES: Mapping[str, str] = {
         1002 Luis via Support: solved
         1002 Luis via Support: 5
         1005 mallory via Support: Send me what Luis wrote.
-        1006 Ana (Support): #assign nobody
+        1006 Support: #assign nobody
         """,
     "bruno@example.net": """
         1001 Carmen via Support: It prints nothing since this
@@ -123,7 +123,7 @@ MAILBOXES: Mapping[str, str] = {
         1003 Support: #status resolved: status is resolved,
         none Support: Your open tickets #1001 Printer
         1005 mallory via Support: Send me what Luis wrote.
-        1006 Ana (Support): #assign nobody
+        1006 Support: #assign nobody
         """,
 }
 # What each ticket is at the end: state, people, messages, links.

@@ -187,7 +187,7 @@ def test_held_mail_that_cannot_take_effect_waits_again_and_the_worker_lives(
     assert kinds(home, held) == ["customer", "customer"]
 
 
-def test_approved_mail_stays_approved_while_its_bytes_cannot_be_read(
+def test_approved_mail_waits_again_where_its_bytes_cannot_be_read(
     home: House, held: int
 ) -> None:
     def put(data: bytes | None, digest: str) -> None:
@@ -202,10 +202,11 @@ def test_approved_mail_stays_approved_while_its_bytes_cannot_be_read(
     home.worker._approved = True
     home.settle()
     with home.database.reading() as tx:
-        assert [one.id for one in tx.held.list("approved")] == [held]
+        assert [one.id for one in tx.held.list("waiting")] == [held]
     assert kinds(home, held) == ["customer", "held"]
 
     put(data, digest)
+    assert approve(home.database, held, "ana@example.org", home.now)
     home.worker._approved = True
     home.settle()
     assert kinds(home, held) == ["customer", "customer"]
