@@ -49,7 +49,9 @@ def newest(html: str, text: str) -> str:
         end = _end(source, wanted)
         if end:
             cut = source[:end] + _after(source, end)
-            return safe_html(_EMPTY_END.sub("", cut)) if len(cut) <= MAX_NEW else ""
+            safe = safe_html(_EMPTY_END.sub("", cut)) if len(cut) <= MAX_NEW else ""
+            # Tags that are none may swallow words when a real parser reads them.
+            return safe if fitted(safe, text) else ""
     return ""
 
 

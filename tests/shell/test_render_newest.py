@@ -98,6 +98,10 @@ _TAGS = st.sampled_from(
 )
 
 
+def test_a_tag_that_is_none_swallows_no_word() -> None:
+    assert newest("1<a<a>", "1a") == ""
+
+
 @given(st.lists(st.one_of(_WORDS, _TAGS), max_size=12).map("".join), _WORDS)
 def test_the_html_never_says_more_than_the_text(html: str, text: str) -> None:
     made = newest(html, text)
