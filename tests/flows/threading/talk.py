@@ -64,7 +64,7 @@ class Evidence:
         return self.address | self.ours | self.known | self.subject
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Talk:
     """Deliveries to one help desk, and everything it sent."""
 
