@@ -187,9 +187,7 @@ def test_held_mail_that_cannot_take_effect_waits_again_and_the_worker_lives(
     assert kinds(home, held) == ["customer", "customer"]
 
 
-def test_approved_mail_waits_again_where_its_bytes_cannot_be_read(
-    home: House, held: int
-) -> None:
+def test_approved_mail_waits_again_where_its_bytes_cannot_be_read(home: House, held: int) -> None:
     def put(data: bytes | None, digest: str) -> None:
         with home.database.transaction() as tx:
             tx.conn.execute(blobs.update().where(blobs.c.digest == digest).values(data=data))
