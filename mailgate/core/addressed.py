@@ -49,11 +49,6 @@ def taken_over(
     return tuple(added.values()), tuple(left_out.items())
 
 
-def others(mail: ParsedMail, ticket: TicketView, policy: Policy) -> tuple[Address, ...]:
-    """People in To and Cc who are new to the ticket, at most `max_cc`; never agents or us."""
-    return taken_over(mail, ticket, policy)[0]
-
-
 def present(mail: ParsedMail) -> frozenset[str]:
     """Who has the mail already, by its own To and Cc."""
     return frozenset(a.addr.lower() for a in (*mail.to, *mail.cc))

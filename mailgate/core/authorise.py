@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 
 from mailgate.core.decision import Facts
 from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 from mailgate.core.proofs import Proof
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Purpose, holder_of
@@ -230,5 +230,5 @@ def _lacking(asked: Question) -> str:
 def has_access(agent: Agent, ticket: TicketView, policy: Policy) -> bool:
     """Whether an agent works on this ticket: in its queue, or because it was given to them."""
     there = policy.agents_of(ticket.queue)
-    assigned = {ticket.assignee.lower(), *(a.lower() for a in policy.groups.get(ticket.group, ()))}
-    return not there or agent in there or agent.address.lower() in assigned
+    assigned = {folded(ticket.assignee), *(folded(a) for a in policy.groups.get(ticket.group, ()))}
+    return not there or agent in there or folded(agent.address) in assigned

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mailgate.core.addressed import others, taken_over
+from mailgate.core.addressed import taken_over
 from mailgate.core.mail import Address
 from mailgate.core.parse import parse
 from mailgate.core.policy import Trust
@@ -119,7 +119,7 @@ def test_the_words_of_a_header_are_read_into_people() -> None:
         b"From: rita@customer.test\r\nTo: support@help.test\r\n"
         b'Cc: "Maar, Dora" <dora@other.test>, friends: a@other.test, b@other.test;\r\n\r\nHi\r\n'
     )
-    found = others(parse(raw), ticket(), POLICY)
+    found, _ = taken_over(parse(raw), ticket(), POLICY)
     assert found[0] == Address(addr="dora@other.test", name="Maar, Dora")
     assert [a.addr for a in found] == ["dora@other.test", "a@other.test", "b@other.test"]
 
