@@ -28,7 +28,7 @@ from mailgate.core.decision import (
     Recipient,
 )
 from mailgate.core.people import Author, Mailbox
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
 from mailgate.enclosing import renamed
@@ -325,7 +325,7 @@ def _signature(ctx: NoticeContext, policy: Policy) -> str:
 def _copies(ctx: NoticeContext, policy: Policy) -> tuple[str, ...]:
     """Everyone the message went to, agents apart; empty when it went to one person only."""
     sent = (to.address for to in ctx.recipients if to.role != "agent")
-    everyone = dict.fromkeys(address.lower() for address in (*sent, *ctx.copies))
+    everyone = dict.fromkeys(folded(address) for address in (*sent, *ctx.copies))
     known = [a for a in everyone if not policy.agent_for(a) and not policy.own(a)]
     return tuple(header_text(address) for address in known) if len(known) > 1 else ()
 

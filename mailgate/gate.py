@@ -13,6 +13,7 @@ from functools import cached_property
 from mailgate import alarm, storm
 from mailgate.caps import MOST_CC_UNPROVEN, Caps
 from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.policy import folded
 from mailgate.totals import Totals
 from store.counting import ToAgent
 from store.database import Tx
@@ -66,8 +67,8 @@ class _Door:
 
     def why_not(self, person: Recipient) -> str:
         """Why this person must not get it; "" when they may."""
-        if person.address.lower() in self._bounced:
-            return f"bounced: {self._bounced[person.address.lower()]}"
+        if folded(person.address) in self._bounced:
+            return f"bounced: {self._bounced[folded(person.address)]}"
         if self.notify.notice is Notice.ANSWER:
             return ""
         if self.notify.notice is Notice.ALERT:
@@ -122,7 +123,7 @@ class _Door:
         return why
 
     def _first(self, person: Recipient) -> bool:
-        name = f"{self.notify.notice} to {person.address.lower()}"
+        name = f"{self.notify.notice} to {folded(person.address)}"
         return self.tx.counting.mark(name, self.now, self.now + HOUR)
 
     # --- people ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from mailgate.core import authorise, token
 from mailgate.core.people import Agent
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import MessageKind
 from mailgate.core.token import Key
 from mailgate.wire import header_text
@@ -56,7 +56,7 @@ def _held(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
     mails = tx.held.list()
     views = tx.tickets.views({mail.ticket for mail in mails})
     rows = {one.number: one for one in tx.lists.of(views)}
-    low = agent.address.lower()
+    low = folded(agent.address)
     return [
         replace(rows[m.ticket], requester=m.author, updated=m.created)
         for m in mails
@@ -69,8 +69,8 @@ def _held(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
 
 def mine(tx: Tx, agent: Agent, policy: Policy) -> list[Listed]:
     """Tickets of this agent, or of a group of theirs, that are not solved."""
-    low = agent.address.lower()
-    groups = [name for name, who in policy.groups.items() if low in {a.lower() for a in who}]
+    low = folded(agent.address)
+    groups = [name for name, who in policy.groups.items() if low in {folded(a) for a in who}]
     over = (policy.life.resolved, policy.life.closed)
     return tx.lists.of_agent(agent.address, groups, over)
 

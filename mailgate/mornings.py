@@ -8,6 +8,7 @@ from mailgate import listing
 from mailgate.apply import apply
 from mailgate.core.decision import Notice, Notify, Recipient
 from mailgate.core.people import Agent
+from mailgate.core.policy import folded
 from mailgate.desk import Cause, Desk
 from store.database import Tx
 
@@ -20,7 +21,7 @@ def send(tx: Tx, agent: Agent, day: date, now: datetime, desk: Desk) -> bool:
     The mark is taken in the transaction that queues the mail: of many nodes one sends it, and none
     loses it by a crash.
     """
-    if not tx.counting.mark(f"digest {day} {agent.address.lower()}", now, now + KEPT):
+    if not tx.counting.mark(f"digest {day} {folded(agent.address)}", now, now + KEPT):
         return False
     if not listing.morning(tx, agent, desk.policy, now):
         return False

@@ -11,7 +11,7 @@ from mailgate import crash, journal, listing
 from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 from mailgate.core.strip import own_words
 from mailgate.core.ticket import TicketView
 from mailgate.desk import Cause, Desk
@@ -303,7 +303,7 @@ class Notices:
         if last is None:
             return None
         late = self.tx.background.newcomers(number, last.at)
-        if any(person.address.lower() in late for person in to):
+        if any(folded(person.address) in late for person in to):
             return None
         agent = policy.agent_for(last.author)
         name = policy.name if agent else honest_name(last.author_name, last.author)

@@ -15,7 +15,7 @@ from mailgate.compose import OwnHead
 from mailgate.core import token
 from mailgate.core.decision import Recipient
 from mailgate.core.people import Mailbox, Role
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key, Purpose, Token
 from store.database import Tx
@@ -51,7 +51,7 @@ class Sealer:
         generations = self.tx.tickets.generations([self.ticket.number], addresses)
         result = {}
         for person in to:
-            generation = generations.get((self.ticket.number, person.address.lower()), 0)
+            generation = generations.get((self.ticket.number, folded(person.address)), 0)
             head = self._head(person, key, generation, answers)
             if challenge is not None:
                 head = self._challenging(head, challenge, person.address, days)
@@ -86,7 +86,7 @@ class Sealer:
         generations = self.tx.tickets.generations([number], [agent])
         days = self.policy.trust.agent_days
         made = self._token(agent, Role.AGENT, key, Purpose.NOTE, days)
-        generation = generations.get((number, agent.lower()), 0)
+        generation = generations.get((number, folded(agent)), 0)
         return self._address(token.seal(replace(made, generation=generation), key))
 
     def _head(self, person: Recipient, key: Key, generation: int, answers: Answered) -> OwnHead:
@@ -128,7 +128,7 @@ class Sealer:
     def _address(self, sealed: str) -> str:
         """`support+TOKEN@...`; "" where no such address would reach us."""
         box, trust = self.mailbox.address, self.policy.trust
-        if not trust.reply_domain and box.lower() not in trust.plus:
+        if not trust.reply_domain and folded(box) not in trust.plus:
             return ""
         domain = trust.reply_domain or box.rpartition("@")[2]
         short = f"r@{domain}" if trust.reply_domain else ""

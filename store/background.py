@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from mailgate.core.ticket import MessageKind
+from store.columns import Folded
 from store.schema import messages, participants, people, tickets
 from store.ticket_rows import Message, message
 from store.wishes import is_wish
@@ -20,7 +21,7 @@ _LAST_WORDS = (
     .limit(1)
 )
 _NEWCOMERS = (
-    select(func.lower(people.c.address))
+    select(Folded(people.c.address))
     .join(participants, participants.c.person == people.c.id)
     .where(participants.c.ticket == bindparam("ticket"), participants.c.added > bindparam("since"))
 )

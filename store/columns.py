@@ -17,6 +17,9 @@ from sqlalchemy import (
     TypeDecorator,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -63,3 +66,21 @@ def words(name: str, default: str = "") -> Column[str]:
 def ref(name: str, target: str, *, nullable: bool = False, **kw: Any) -> Column[int]:
     """A reference to another row, as "table.column"."""
     return Column(name, Id, ForeignKey(target), nullable=nullable, **kw)
+
+
+class Folded(FunctionElement[str]):
+    """An address for comparing, in SQL, as `mailgate.core.policy.folded` has it: A-Z alone."""
+
+    name = "folded"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(Folded, "sqlite")
+def _on_sqlite(element: Folded, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"lower({compiler.process(element.clauses, **kw)})"  # ASCII alone, by its manual
+
+
+@compiles(Folded, "postgresql")
+def _on_postgresql(element: Folded, compiler: SQLCompiler, **kw: Any) -> str:
+    return f'lower({compiler.process(element.clauses, **kw)} COLLATE "C")'

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 from mailgate.core.collision import COLLIDED
 from mailgate.core.commands import MISTAKES
 from mailgate.core.decision import Facts, HeldMail, Keys, LastWord, SentCopy, SentMail
+from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
 from store import floods
 from store import keys as kept
@@ -199,7 +200,7 @@ class FactFinder:
         if not sender:
             return facts
         week = now - CHALLENGES_COUNT if now else NEVER
-        asked = {"who": sender, "low": sender.lower(), "week": week}
+        asked = {"who": sender, "low": folded(sender), "week": week}
         row = self._conn.execute(_PERSON, asked).one()
         since = now - timedelta(minutes=flood_minutes) if now else None
         return replace(

@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from mailgate.core.decision import HeldMail
+from mailgate.core.policy import folded
 from store.schema import held
 
 WAITING, DROPPED, EXPIRED = "waiting", "dropped", "expired"
@@ -44,7 +45,7 @@ class Held:
 
     def add(self, **mail: Unpack[Holding]) -> int:
         """Hold a message; returns the id that a release address names."""
-        row = {**mail, "owner": mail["owner"].lower(), "changed": mail["created"]}
+        row = {**mail, "owner": folded(mail["owner"]), "changed": mail["created"]}
         key = self._conn.execute(_ADD, row).inserted_primary_key
         if key is None:
             raise RuntimeError("the database gave no id for a held mail")
@@ -89,7 +90,7 @@ class Held:
 
     def challenges_since(self, owner: str, since: datetime) -> int:
         """How many mails were held for this address to approve since then."""
-        asked = {"who": owner.lower(), "since": since}
+        asked = {"who": folded(owner), "since": since}
         return int(self._conn.execute(_CHALLENGES, asked).scalar_one())
 
 

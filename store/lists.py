@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, or_, select
 
+from mailgate.core.policy import folded
+from store.columns import Folded
 from store.schema import events, people, tickets
 
 MOST = 100  # tickets of one list
@@ -44,7 +46,7 @@ class Lists:
         The latest change first, MOST at most.
         """
         t = tickets.c
-        mine = or_(func.lower(t.assignee) == address.lower(), t.group_name.in_(list(groups)))
+        mine = or_(Folded(t.assignee) == folded(address), t.group_name.in_(list(groups)))
         query = _select().where(mine, t.status.not_in(list(over)), t.merged_into.is_(None))
         return self._read(query)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, delete, literal, select, update
 
 from mailgate.core.people import Role
+from mailgate.core.policy import folded
 from store.dialects import on, spelled
 from store.schema import (
     clocks,
@@ -88,7 +89,7 @@ def generations_of(
     """(ticket, address in lower case) -> the generation of tokens still good; 0 is left out."""
     if not numbers:
         return {}
-    wanted = None if addresses is None else {address.lower() for address in addresses}
+    wanted = None if addresses is None else {folded(address) for address in addresses}
     return {
         (row.ticket, row.address): row.generation
         for row in conn.execute(_GENERATIONS, {"numbers": list(numbers)})
@@ -99,7 +100,7 @@ def generations_of(
 def revoke_tokens(conn: Connection, number: int, address: str) -> None:
     """Call back what this address holds for the ticket, and for those that live on in it."""
     rows = [
-        {"ticket": n, "address": address.lower(), "generation": 1}
+        {"ticket": n, "address": folded(address), "generation": 1}
         for n in (number, *merged_before(conn, number))
     ]
     conn.execute(on(conn, _REVOKE), rows)

@@ -26,7 +26,9 @@ from mailgate.core.decision import (
     OutgoingCopy,
     Recipient,
 )
+from mailgate.core.policy import folded
 from store.blobs import BlobMissing, Blobs
+from store.columns import Folded
 from store.outbox_rows import OutboxReading, OutboxRow, RecipientRow
 from store.schema import outbox, outbox_recipients
 
@@ -217,7 +219,7 @@ class Outbox(OutboxReading):
         if recipient is not None:
             row = row.where(r.id == recipient)
         elif address:
-            row = row.where(func.lower(r.address) == address.lower())
+            row = row.where(Folded(r.address) == folded(address))
         self._conn.execute(row.values(text=text[:500]))
 
     def release(self, copies: Sequence[Queued], due: datetime, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from mailgate.core.decision import Undoable
 from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Role
+from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind
 from store.dialects import on, spelled
 from store.people import People
@@ -193,8 +194,8 @@ class Reshaping:
 
     def leave(self, agent: str, now: datetime) -> bool:
         """Note that an agent's answering machine wrote; False when that was known."""
-        name = f"{_AWAY}{agent.lower()}"
-        known = agent.lower() in self.away(now)
+        name = f"{_AWAY}{folded(agent)}"
+        known = folded(agent) in self.away(now)
         row = {"name": name, "until": now + timedelta(days=AWAY_DAYS), "why": now.isoformat()}
         if not known:
             self._conn.execute(delete(marks).where(marks.c.name == name))
@@ -203,7 +204,7 @@ class Reshaping:
 
     def come_back(self, agent: str) -> bool:
         """Note that an agent wrote; False when they were not away."""
-        row = delete(marks).where(marks.c.name == f"{_AWAY}{agent.lower()}")
+        row = delete(marks).where(marks.c.name == f"{_AWAY}{folded(agent)}")
         return self._conn.execute(row).rowcount == 1
 
     def away(self, now: datetime) -> dict[str, datetime]:

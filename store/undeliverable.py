@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from mailgate.core.policy import folded
 from store.dialects import on, spelled
 from store.schema import undeliverable
 
@@ -41,7 +42,7 @@ class Undeliverable:
 
     def paused(self, addresses: Collection[str]) -> dict[str, str]:
         """Those of these addresses that nothing goes to, as they were given, and why."""
-        asked = {address.lower(): address for address in addresses}
+        asked = {folded(address): address for address in addresses}
         if not asked:
             return {}
         rows = self._conn.execute(_PAUSED, {"addresses": list(asked)})
@@ -52,7 +53,7 @@ class Undeliverable:
 
         A permanent failure pauses at once, others do the third time within SOFT_WINDOW.
         """
-        who = address.lower()
+        who = folded(address)
         first = {"address": who, "failures": 0, "changed": now}
         self._conn.execute(on(self._conn, _MEET), first)
         row = self._conn.execute(_KNOWN, {"who": who}).one()
@@ -73,16 +74,16 @@ class Undeliverable:
 
     def wrote(self, address: str) -> bool:
         """Somebody wrote from there, so it is alive; True when it had been paused."""
-        paused = self._conn.execute(_CLEAR, {"who": address.lower()}).first()
+        paused = self._conn.execute(_CLEAR, {"who": folded(address)}).first()
         return paused is not None and paused[0] is not None
 
     def clear(self, address: str) -> bool:
         """Forget all failures; False when there were none."""
-        return self._conn.execute(_CLEAR, {"who": address.lower()}).first() is not None
+        return self._conn.execute(_CLEAR, {"who": folded(address)}).first() is not None
 
     def get(self, address: str) -> DeadAddress | None:
         """What is known of an address."""
-        query = select(undeliverable).where(_U.address == address.lower())
+        query = select(undeliverable).where(_U.address == folded(address))
         row = self._conn.execute(query).first()
         return _dead(row) if row else None
 

@@ -9,6 +9,7 @@ import typer
 from mailgate.cli import shapes
 from mailgate.cli.fields import LIMIT, row_number
 from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, printable
+from mailgate.core.policy import folded
 from store.outbox import PAUSED
 
 _ALL = 1_000_000  # addresses with failures, most of them not paused
@@ -140,7 +141,7 @@ def unpause(address: str = ADDRESS) -> None:
     if not known:
         raise Failure(f"{address} is not paused: no mail to it has failed")
     if STATE.json:
-        print_json({"unpaused": address.lower()})
+        print_json({"unpaused": folded(address)})
     else:
         typer.echo(f"mail to {printable(address)} leaves again")
 

@@ -32,6 +32,7 @@ from mailgate.core.consequences import after
 from mailgate.core.decision import AppendMessage, Effect, Notice, SetField
 from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Agent, Author
+from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
 from store.database import Tx
 from store.merging import CannotMerge
@@ -290,7 +291,7 @@ def _noted(ticket: TicketView, author: Address | None, home: House) -> list[Effe
 def _state(tx: Tx, row: TicketRow) -> dict[str, str | None]:
     """What stands in no column of the ticket: its clocks, and whether its agent is away."""
     clocks = {name: tx.reshaping.clock(row.view.number, name) for name in ("snooze", "due")}
-    away = tx.reshaping.away(datetime.now(UTC)).get(row.view.assignee.lower())
+    away = tx.reshaping.away(datetime.now(UTC)).get(folded(row.view.assignee))
     return {
         "snoozed_until": shapes.stamp(clocks["snooze"]),
         "due": shapes.stamp(clocks["due"]),

@@ -40,6 +40,7 @@ from mailgate.core.decision import (
     Step,
 )
 from mailgate.core.people import Agent, Power, Standing
+from mailgate.core.policy import folded
 from mailgate.core.telling import read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
@@ -192,7 +193,7 @@ def _kept(case: Case, said: _Said) -> tuple[AppendMessage, ...]:
 
 def _returned(case: Case) -> tuple[NoteAbsence, ...]:
     agent = agent_of(case)
-    if agent is None or agent.address.lower() not in case.facts.away:
+    if agent is None or folded(agent.address) not in case.facts.away:
         return ()
     return (NoteAbsence(agent=agent.address, away=False),)
 
