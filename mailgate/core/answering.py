@@ -18,9 +18,10 @@ from mailgate.core import (
     strip,
     strip_headings,
 )
+from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
-from mailgate.core.commanding import Asked, Plan
+from mailgate.core.commanding import Plan
 from mailgate.core.commands import Script
 from mailgate.core.consequences import after, changes
 from mailgate.core.decision import (

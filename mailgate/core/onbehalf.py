@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mailgate.core import addressed, answering, commanding, commands, forwarded, holding, opening
+from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening, tell
 from mailgate.core.case import Case
-from mailgate.core.commanding import Asked, Plan
+from mailgate.core.commanding import Plan
 from mailgate.core.commands import Script, Slip
 from mailgate.core.decision import (
     TO_AGENTS,
