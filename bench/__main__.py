@@ -17,12 +17,13 @@ from typing import TypeVar
 
 from rich.console import Console
 
+from bench.bomb import Phase, Waits, bombed
 from bench.corpus import Mix, digest, make
 from bench.peers import Load, Result, bare_sink, fresh, mailgate
 from bench.processes import Failed
 from bench.roundup import Roundup
 from bench.stages import Stage, measure
-from bench.tables import MAILGATE, ROUNDUP, SINK, medians, ratios, show
+from bench.tables import MAILGATE, ROUNDUP, SINK, bomb_ratios, medians, ratios, show
 
 _ABOUT = """\
 Measures mailgate under load beside other programs, in turns and in one run:
@@ -31,6 +32,8 @@ Measures mailgate under load beside other programs, in turns and in one run:
   bare sink  aiosmtpd that writes and fsyncs a file per mail: what accepting costs at the least
   Roundup    from the package index, its mbox batch: a help desk that makes tickets of mail;
              left out where it cannot be had
+  bomb       10,000 mails in five minutes from one sender, and from one domain, beside ordinary
+             mail: how much longer ordinary mail takes to its outcome
 """
 _NOTES = """\
 Absolute figures belong to this machine and this minute; the ratios are what to compare. Rates
@@ -40,7 +43,7 @@ timed one mail at a time in one process, without the network. Everything happens
 below --scratch; put that on the disk you want to know about. docs/performance.md says more.
 """
 _LOADS = ((Mix.PLAIN, 1), (Mix.PLAIN, 10), (Mix.PLAIN, 50), (Mix.MIXED, 50))
-_PARTS = ("mailgate", "sink", "roundup", "stages")
+_PARTS = ("mailgate", "sink", "roundup", "stages", "bomb")
 
 T = TypeVar("T")
 Run = tuple[str, Load, Callable[[], Result]]
@@ -56,6 +59,7 @@ def main(words: Sequence[str]) -> int:
     runs = _runs(options, wanted, console)
     rounds: dict[tuple[str, Load], list[Result]] = {(name, load): [] for name, load, _ in runs}
     stages: dict[str, list[Stage]] = {}
+    bombs: list[dict[Phase, Waits]] = []
     try:
         if "stages" in wanted:
             stages = _stage_costs(options)
@@ -63,13 +67,15 @@ def main(words: Sequence[str]) -> int:
             console.print(f"round {number + 1} of {options.rounds}", highlight=False)
             for name, load, run in runs:
                 rounds[name, load].append(run())
+            if "bomb" in wanted:
+                bombs.append(bombed(fresh(options.scratch / "run"), options.database))
     except Failed as error:
         console.print(f"FAILED: {error}", markup=False, highlight=False)
         return 1
-    show(console, rounds, stages)
+    show(console, rounds, stages, bombs)
     console.print(f"{options.mails} mails a run; {time.monotonic() - began:.0f} s in all")
     if options.json:
-        _keep(options, rounds, stages)
+        _keep(options, rounds, stages, bombs)
     return 0
 
 
@@ -143,6 +149,7 @@ def _keep(
     options: argparse.Namespace,
     rounds: dict[tuple[str, Load], list[Result]],
     stages: dict[str, list[Stage]],
+    bombs: list[dict[Phase, Waits]],
 ) -> None:
     line = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -154,7 +161,7 @@ def _keep(
             {"who": name, **asdict(load), **asdict(medians(results))}
             for (name, load), results in rounds.items()
         ],
-        "ratios": [asdict(ratio) for ratio in ratios(rounds)],
+        "ratios": [asdict(ratio) for ratio in (*ratios(rounds), *bomb_ratios(bombs))],
         "stages": {mix: [asdict(stage) for stage in found] for mix, found in stages.items()},
     }
     with options.json.open("a", encoding="utf-8") as file:

@@ -30,9 +30,10 @@ class Refused(Exception):
     """The server gave another answer than the one that lets the conversation go on."""
 
 
-async def _say(
+async def say(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes, good: bytes
 ) -> None:
+    """Send `data` if there is any, and read the reply. Raises Refused where it is not `good`."""
     if data:
         writer.write(data)
         await writer.drain()
@@ -44,16 +45,16 @@ async def _say(
 
 async def _connection(port: int, mails: Iterator[Mail], seen: Seen) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    await _say(reader, writer, b"", b"220")
-    await _say(reader, writer, b"EHLO bench.example.net\r\n", b"250")
+    await say(reader, writer, b"", b"220")
+    await say(reader, writer, b"EHLO bench.example.net\r\n", b"250")
     for mail in mails:  # shared with the other connections
         data = mail.raw.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         started = time.perf_counter()
         try:
-            await _say(reader, writer, f"MAIL FROM:<{mail.sender}>\r\n".encode(), b"250")
-            await _say(reader, writer, f"RCPT TO:<{QUEUE}>\r\n".encode(), b"250")
-            await _say(reader, writer, b"DATA\r\n", b"354")
-            await _say(reader, writer, data, b"250")
+            await say(reader, writer, f"MAIL FROM:<{mail.sender}>\r\n".encode(), b"250")
+            await say(reader, writer, f"RCPT TO:<{QUEUE}>\r\n".encode(), b"250")
+            await say(reader, writer, b"DATA\r\n", b"354")
+            await say(reader, writer, data, b"250")
         except Refused as error:
             seen.refused.append(str(error))
             break

@@ -59,7 +59,9 @@ copies_day = 0
 agent_hour = 0
 agent_ticket_hour = 0
 storm_mails = 0
+"""
 
+_NO_FLOODS = """
 [limits]
 flood_mails = 0
 flood_domain_mails = 0
@@ -109,14 +111,14 @@ def mailgate(load: Load, folder: Path, database: str) -> Result:
     """A real daemon on an empty database; a few mails go ahead so that all its parts are up."""
     with (
         served("bench.relay", errors=folder / "relay.log") as (relay, relay_port),
-        _daemon(folder, relay_port, database) as (process, port, store),
+        daemon(folder, relay_port, database) as (process, port, store),
     ):
         warm = Load(mix=Mix.PLAIN, connections=2, mails=6, seed=1_000_000)
         _load(port, warm)
-        _wait_until_settled(store, process)
+        wait_until_settled(store, process)
         ahead, before = ask(relay)["count"], weigh(process.pid)
         seen = _load(port, load)
-        _wait_until_settled(store, process)
+        wait_until_settled(store, process)
         after, caught = weigh(process.pid), ask(relay)
         done = max(caught["last"], _last_settled(store))
     return Result(
@@ -129,12 +131,14 @@ def mailgate(load: Load, folder: Path, database: str) -> Result:
 
 
 @contextmanager
-def _daemon(
-    folder: Path, relay: int, database: str
+def daemon(
+    folder: Path, relay: int, database: str, *, floods: bool = False
 ) -> Iterator[tuple[subprocess.Popen[bytes], int, Database]]:
+    """`mailgate serve` on an empty database; `floods`: many mails of one sender are gathered."""
     port = free_port()
     config = folder / "config.toml"
-    config.write_text(_CONFIG.format(port=port, relay=relay, database=database), encoding="utf-8")
+    text = _CONFIG.format(port=port, relay=relay, database=database)
+    config.write_text(text if floods else text + _NO_FLOODS, encoding="utf-8")
     store = Database(database, folder / "data")
     if not store.sqlite:
         _empty(store)
@@ -190,7 +194,8 @@ def _accepted(seen: dict[str, Any], load: Load) -> dict[str, Any]:
     return {"accept": rate, "p50": cuts[49], "p99": cuts[98]}
 
 
-def _wait_until_settled(store: Database, process: subprocess.Popen[bytes]) -> None:
+def wait_until_settled(store: Database, process: subprocess.Popen[bytes]) -> None:
+    """Return when every mail has its outcome and is out. Raises Failed."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if process.poll() is not None:

@@ -9,6 +9,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from bench.bomb import Phase, Waits
 from bench.peers import Load, Result
 from bench.stages import Stage
 
@@ -50,22 +51,41 @@ def _ratios(rounds: Rounds) -> Iterator[Ratio]:
 
 
 def _ratio(
-    what: str, figure: str, ours: Sequence[Result], theirs: Sequence[Result]
+    what: str, figure: str, ours: Sequence[Result | Waits], theirs: Sequence[Result | Waits]
 ) -> Iterator[Ratio]:
     found = [getattr(a, figure) / getattr(b, figure) for a, b in zip(ours, theirs, strict=False)]
     if found:
         yield Ratio(what=what, median=median(found), lowest=min(found), highest=max(found))
 
 
-def show(console: Console, rounds: Rounds, stages: Mapping[str, Sequence[Stage]]) -> None:
+def bomb_ratios(bombs: Sequence[Mapping[Phase, Waits]]) -> list[Ratio]:
+    """How much longer 95 of 100 ordinary mails take at most, beside each bomb."""
+    return [
+        ratio
+        for phase in (Phase.SENDER, Phase.DOMAIN)
+        for ratio in _ratio(
+            f"p95 of others: bomb of {phase} / no bomb",
+            "p95",
+            [bomb[phase] for bomb in bombs],
+            [bomb[Phase.CALM] for bomb in bombs],
+        )
+    ]
+
+
+def show(
+    console: Console,
+    rounds: Rounds,
+    stages: Mapping[str, Sequence[Stage]],
+    bombs: Sequence[Mapping[Phase, Waits]] = (),
+) -> None:
     """Print all tables."""
     if rounds:
         console.print(_runs(rounds))
     if stages:
         console.print(_stages(stages))
-    if found := ratios(rounds):
+    if found := [*ratios(rounds), *bomb_ratios(bombs)]:
         table = Table(title="Ratios, round by round", title_justify="left")
-        table.add_column("mailgate / other")
+        table.add_column("mailgate / other, or as it says")
         for column in ("median", "lowest", "highest"):
             table.add_column(column, justify="right")
         for r in found:

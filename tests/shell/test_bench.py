@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from bench.bomb import Phase, Waits
 from bench.corpus import APART, Kind, Mix, digest, make
 from bench.peers import Load, Result
 from bench.stages import measure
-from bench.tables import MAILGATE, ROUNDUP, SINK, ratios
+from bench.tables import MAILGATE, ROUNDUP, SINK, bomb_ratios, ratios
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
@@ -66,3 +67,10 @@ def test_ratios_are_taken_round_by_round() -> None:
     )
     assert [(r.lowest, r.highest) for r in found] == [(2, 4), (1, 3)]
     assert found[0].median == pytest.approx(3)
+
+
+def test_a_bomb_is_compared_with_the_calm_of_its_own_round() -> None:
+    calm, sender, domain = (Waits(p50=0.01, p95=p95) for p95 in (0.02, 0.03, 0.04))
+    found = bomb_ratios([{Phase.CALM: calm, Phase.SENDER: sender, Phase.DOMAIN: domain}] * 2)
+    assert [r.median for r in found] == pytest.approx([1.5, 2])
+    assert bomb_ratios([]) == []
