@@ -9,13 +9,14 @@ import os
 import re
 import struct
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 
 import pytest
 
 from mailgate.compose import NoticeContext, compose
 from mailgate.core.decision import Notice, Recipient
-from mailgate.render import safe_html
+from mailgate.render import SAMPLES, safe_html
 from mailgate.surroundings import Earlier, Past, Quoted, Solved, Surroundings
 from mailgate.wire import Part
 from tests.peers.test_chromium import Browser, browser
@@ -116,6 +117,49 @@ def test_it_fits_a_phone_in_light_and_dark(name: str, browser: Browser, tmp_path
     assert title is not None
     assert title[1] == str(PHONE)
     assert seen.hosts == frozenset()
+
+
+# Each mail in a frame of its own; what hangs over is named in the title.
+_SHEET = """<!doctype html><title></title><body style="margin:0">{frames}<script>
+addEventListener('load', () => {{
+  document.title = 'seen:' + [...document.querySelectorAll('iframe')].filter(frame => {{
+    const root = frame.contentDocument.documentElement
+    frame.height = root.scrollHeight
+    return root.scrollWidth > {width}
+  }}).map(frame => frame.name).join(' ')
+}})</script>"""
+_FRAME = (
+    '<iframe name="{name}" srcdoc="{page}" width="{width}" height="900" frameborder="0"></iframe>'
+)
+
+
+def sheet(mails: dict[str, str]) -> str:
+    """One page that shows all these mails, side by side, each as wide as a phone."""
+    frames = "".join(
+        _FRAME.format(name=name, page=escape(page), width=PHONE) for name, page in mails.items()
+    )
+    return _SHEET.format(frames=frames, width=PHONE)
+
+
+@pytest.mark.parametrize("language", RENDERER.languages())
+def test_every_notice_fits_a_phone(language: str, browser: Browser, tmp_path: Path) -> None:
+    mails = {
+        notice.value: RENDERER.notice(language, notice.value, SAMPLES["plain"]).html
+        for notice in Notice
+    }
+    file = tmp_path / "sheet.html"
+    file.write_text(sheet(mails), encoding="utf-8")
+    assert "<title>seen:</title>" in browser.visit(file.as_uri(), width=5 * PHONE).dom
+    if kept := os.environ.get("MAILGATE_SHOTS"):
+        for dark in (False, True):
+            shot = browser.look(file.as_uri(), 5 * PHONE, dark=dark)
+            (Path(kept) / f"all-{language}-{'dark' if dark else 'light'}.png").write_bytes(shot)
+
+
+def test_a_notice_that_hangs_over_would_be_named(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.html"
+    file.write_text(sheet({"narrow": "<p>x", "wide": "<p style='width:900px'>x"}), "utf-8")
+    assert "<title>seen:wide</title>" in browser.visit(file.as_uri(), width=5 * PHONE).dom
 
 
 def test_what_hangs_over_would_be_seen(browser: Browser, tmp_path: Path) -> None:
