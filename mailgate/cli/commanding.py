@@ -11,8 +11,8 @@ from mailgate.apply import Cause, apply
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
 from mailgate.cli.tickets import AS, NUMBER, chosen, get, said
 from mailgate.core import audience, commands, lists
-from mailgate.core.audience import Happening
 from mailgate.core.asked import Asked
+from mailgate.core.audience import Happening
 from mailgate.core.commanding import Plan, plan
 from mailgate.core.commands import COMMANDS, Script
 from mailgate.core.consequences import after, changes
