@@ -84,9 +84,9 @@ def test_the_requesters_last_tickets_are_named(house: House) -> None:
     ask(house, RITA, "x", subject="Now")
     text = told(house)
     assert re.findall(r"\* #\d+ (.*)", text.partition("Similar")[0]) == [
-        "Matter 4 (new, 5 d)",
-        "Matter 3 (new, 5 d)",
-        "Matter 2 (closed, 5 d)",
+        "Matter 4 (5 days ago, new)",
+        "Matter 3 (5 days ago, new)",
+        "Matter 2 (5 days ago, closed)",
     ]
     assert "Matter 4" in page(house.last(ANA).mail)
     assert leaks(house.database, house.desk.policy) == []

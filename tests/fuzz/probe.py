@@ -23,7 +23,7 @@ from mailgate.render import safe_html
 from mailgate.wire import address_header, header
 from tests.core.samples import ENVELOPE, NOW, POLICY
 
-LANGUAGES = ("en", "es", "fr")
+LANGUAGES = ("en", "de", "es", "fr", "it", "pt")
 SMALL = 256 * 1024  # octets; larger mail is read once, without the comparisons
 _DELIVERY = Delivery(envelope=ENVELOPE, received=NOW)
 _ACTIVE = re.compile(

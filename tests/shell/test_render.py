@@ -56,12 +56,12 @@ def test_own_words_are_laid_over_the_shipped_ones(own: Own) -> None:
 
 
 def test_a_language_counts_when_it_has_every_notice(own: Own, tmp_path: Path) -> None:
-    shutil.copytree(TEMPLATES / "en", tmp_path / "pt")
-    renderer = own(it_confirmation_txt_j2="Ricevuto\nGrazie.\n")
-    assert renderer.languages() == ("en", "es", "fr", "pt")
+    shutil.copytree(TEMPLATES / "en", tmp_path / "nl")
+    renderer = own(sv_confirmation_txt_j2="Mottaget\nTack.\n")
+    assert renderer.languages() == ("en", "de", "es", "fr", "it", "nl", "pt")
     missing = {problem.file for problem in renderer.check()}
-    assert "it/closure.html.j2" in missing
-    assert not [file for file in missing if "pt/" in file]
+    assert "sv/closure.html.j2" in missing
+    assert not [file for file in missing if "nl/" in file]
 
 
 @pytest.mark.parametrize("language", ["xx", "", "..", "../../etc", "en/../fr"])
@@ -84,12 +84,12 @@ def test_a_broken_template_is_passed_over_for_the_shipped_one(own: Own) -> None:
 
 
 def test_english_stands_in_for_a_language_of_the_operator(own: Own, tmp_path: Path) -> None:
-    shutil.copytree(TEMPLATES / "en", tmp_path / "pt")
-    renderer = own(pt_answer_html_j2="{% if %}")
-    done = renderer.notice("pt", "answer", PLAIN)
+    shutil.copytree(TEMPLATES / "en", tmp_path / "nl")
+    renderer = own(nl_answer_html_j2="{% if %}")
+    done = renderer.notice("nl", "answer", PLAIN)
     assert done.language == "en"
     assert [failure.line for failure in done.failures] == [1, 0]
-    assert renderer.notice("pt", "closure", PLAIN).language == "pt"
+    assert renderer.notice("nl", "closure", PLAIN).language == "nl"
 
 
 def test_compose_reports_what_stood_in(own: Own) -> None:

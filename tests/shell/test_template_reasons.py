@@ -19,7 +19,7 @@ from mailgate.core.token import Purpose, Sealed, Token, holder_of
 from mailgate.render import SAMPLES
 from tests.shell.notice_rig import RENDERER, TEMPLATES
 
-LANGUAGES = ("en", "es", "fr")
+LANGUAGES = ("en", "de", "es", "fr", "it", "pt")
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ANA = Agent(address="ana@example.org", queues=("support",))
 BEN = Agent(address="ben@example.org", queues=("sales",))

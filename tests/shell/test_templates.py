@@ -38,7 +38,7 @@ from tests.shell.notice_rig import (
 )
 
 GOLDENS = Path(__file__).resolve().parents[1] / "goldens" / "templates"
-LANGUAGES = ("en", "es", "fr")
+LANGUAGES = ("en", "de", "es", "fr", "it", "pt")
 EVERY = [pytest.param(x, n, id=f"{x}-{n.value}") for x, n in product(LANGUAGES, Notice)]
 RELEASE = "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org"
 FILES = sorted(TEMPLATES.rglob("*.j2"))
