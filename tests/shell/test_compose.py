@@ -278,7 +278,7 @@ def test_status_in_the_readers_language(language: str, status: str, said: str) -
 
 
 def test_a_language_nobody_translated_is_the_language_of_the_house() -> None:
-    ctx = replace(CONTEXT, ticket=replace(TICKET, language="de"))
+    ctx = replace(CONTEXT, ticket=replace(TICKET, language="nl"))
     policy = replace(POLICY, language="fr")
     assert read(compose(Notice.STATUS, ctx, RENDERER, policy))["Content-Language"] == "fr"
     policy = replace(POLICY, language="xx")
