@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.processes import weigh
 from store.database import Database
-from tests.peers.dovecot import free_port
+from tests.peers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AGENT = "ana@example.org"

@@ -29,7 +29,7 @@ from uuid import uuid4
 
 from store.database import Database
 from store.inbox import Settled
-from tests.peers.dovecot import free_port
+from tests.peers.ports import free_port
 
 T = TypeVar("T")
 

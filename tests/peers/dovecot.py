@@ -32,6 +32,8 @@ from typing import Any, Self
 
 import pytest
 
+from tests.peers.ports import free_port
+
 DOVECOT = "/usr/sbin/dovecot"
 PASSWORD = "secret"
 _KEY = b"a key that only this test server knows"
@@ -105,13 +107,6 @@ def require() -> None:
         pytest.skip("Dovecot starts only as root")
     if shutil.which("openssl") is None:
         pytest.skip("no openssl command to make certificates with")
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def make_authority(folder: Path, *, host: str = "localhost") -> None:

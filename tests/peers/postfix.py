@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from pwd import getpwnam
 
+from tests.peers.ports import free_port
+
 _PATIENCE = 20.0  # seconds until a wait fails
 
 
@@ -69,7 +71,7 @@ class Postfix:
 
     def __init__(self, **routes: object) -> None:
         self.routes = Routes(**routes)  # type: ignore[arg-type]
-        self.port = _free_port()
+        self.port = free_port()
         self.folder = Path()
 
     def start(self) -> None:
@@ -208,12 +210,6 @@ class Postfix:
             user = self.routes.pipe_user
             lines.append(f"ourpipe unix - n n - - pipe user={user} {options} argv={argv}")
         return "\n".join(lines) + "\n"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait(reached: Callable[[], bool], complaint: str) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
+
+from tests.peers.ports import free_port
 
 _FAMILY = Path("/usr/lib/postgresql")  # Debian keeps each major version in a folder here
 _OWNER = "postgres"
@@ -43,7 +44,7 @@ class PostgresServer:
         self._as: tuple[str, ...] = ("runuser", "-u", _OWNER, "--") if os.getuid() == 0 else ()
         self._folder = Path(tempfile.mkdtemp(prefix="mgpg-"))  # short: a socket path has 107 bytes
         self._data = self._folder / "data"
-        self.port = _free_port()
+        self.port = free_port()
         self._log = self._folder / "log"
         self._log.touch()
         if self._as:
@@ -106,9 +107,3 @@ class PostgresServer:
                 self.kill()
         finally:
             shutil.rmtree(self._folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.daemon_rig import QUEUE, Serving, Site, mail, run_cli, until
-from tests.peers.dovecot import free_port
+from tests.peers.ports import free_port
 from tests.peers.postfix import Postfix, missing
 from tests.peers.relay_sink import RelaySink
 

@@ -21,7 +21,8 @@ import pytest
 from mailgate.core.decision import FINAL_STATES
 from mailgate.core.token import holder_of, open_
 from tests.peers.daemon_rig import QUEUE, Serving, Site, until
-from tests.peers.dovecot import Dovecot, free_port, require
+from tests.peers.dovecot import Dovecot, require
+from tests.peers.ports import free_port
 from tests.peers.postfix import Postfix, missing
 from tests.peers.town import (
     APPLE,

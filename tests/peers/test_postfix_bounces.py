@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.peers.daemon_rig import QUEUE, Serving, Site, mail, until
-from tests.peers.dovecot import free_port
+from tests.peers.ports import free_port
 from tests.peers.postfix import Postfix, missing
 from tests.peers.relay_sink import RelaySink, eventually
 

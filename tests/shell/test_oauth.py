@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mailgate.sources.oauth import OAuthError, OAuthSettings, TokenSource
-from tests.peers.dovecot import free_port
+from tests.peers.ports import free_port
 from tests.peers.token_endpoint import Answer, Form, TokenEndpoint
 
 
