@@ -4,6 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := run
+# Tests wait more than they compute, so there are two processes of them for each processor. 0: all in
+# one process, as bare pytest does it.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? 2 * n : 8)))
+SPREAD = -n $(WORKERS) --dist worksteal
+# Tests start mailgate hundreds of times; it need not be compiled each time.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup peers demo test torture soak cover goldens lint fmt fuzz bench run constraints clean
@@ -23,8 +29,8 @@ peers: ## as root on Debian: install the real mail servers that tests talk to; e
 demo: setup ## see it work: a whole help desk on this machine, in a minute, with no servers of yours
 	@$(BIN)/mailgate demo
 
-test: setup peers ## run all tests, those against real peers included
-	$(BIN)/python -m pytest
+test: setup peers ## run all tests, those against real peers included; WORKERS=1 when the machine is small
+	$(BIN)/python -m pytest $(SPREAD)
 
 torture: setup peers ## kill it for 10 minutes on both databases and let a judge join all ledgers
 	$(BIN)/python -m tests.faults.torture
@@ -33,7 +39,7 @@ soak: setup peers ## 10 minutes without a kill while relay and IMAP flap: balanc
 	$(BIN)/python -m tests.faults.torture --soak
 
 cover: setup peers ## run all tests and show which lines they missed
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest $(SPREAD) --cov --cov-report=term-missing:skip-covered
 
 goldens: setup ## renew the expected transcripts; read the diff before you commit it
 	$(BIN)/python -m pytest --update-goldens -p no:randomly
