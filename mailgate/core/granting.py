@@ -74,7 +74,7 @@ def told(wish: Wish, case: Case, before: TicketView, view: TicketView) -> tuple[
     everyone = audience.tell(
         Happening.CUSTOMER_WROTE, view, case.policy, author=case.author.address
     )
-    agents = (replace(n, note=_NOTES[wish.want]) for n in everyone if n.notice in TO_AGENTS)
+    agents = (replace(n, note=NOTES[wish.want]) for n in everyone if n.notice in TO_AGENTS)
     changed = (
         replace(n, wished=True, proven=case.proven) if n.notice in _CHANGED else n
         for n in changes(before, view, case.policy)
@@ -82,7 +82,8 @@ def told(wish: Wish, case: Case, before: TicketView, view: TicketView) -> tuple[
     return (*agents, *changed, *_answer(wish, case, before))
 
 
-_NOTES = {
+# Agents read them; templates/mail/notes.txt.j2 has them too.
+NOTES = {
     Want.STATE: "a question for the state, answered with it by itself",
     Want.CLOSE: "the customer asks to close; done by itself",
     Want.RATE: "a rating; the ticket stays as it is",
