@@ -15,7 +15,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from mailgate import crash, journal
+from mailgate import crash, journal, quoting
 from mailgate.apply import apply
 from mailgate.core import thread
 from mailgate.core.case import Delivery
@@ -297,6 +297,7 @@ class Worker:
             now=waiting.received,
             flood_minutes=policy.flood_minutes,
         )
+        facts = quoting.with_notice(tx, mail, facts, policy)
         crash.point("work.thread")
         decision = decide(mail, _delivery(read, now), facts, policy)
         crash.point("work.rules")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, bindparam, func, or_, select
 
 from mailgate.core.collision import COLLIDED
-from mailgate.core.commands import MISTAKES
+from mailgate.core.commands import BETWEEN, MISTAKES
 from mailgate.core.decision import Facts, HeldMail, Keys, LastWord, SentCopy, SentMail
 from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
@@ -94,6 +94,7 @@ _PERSON = select(
         held.c.owner == bindparam("low"),
         held.c.created >= bindparam("week"),
         held.c.why.not_like(f"{MISTAKES}%"),
+        held.c.why.not_like(f"{BETWEEN}%"),
         held.c.why.not_like(f"{COLLIDED}%"),
     )
     .scalar_subquery()

@@ -197,3 +197,10 @@ class OutboxReading:
         if row is None:
             raise LookupError(f"no outbox recipient {recipient}")
         return bytes(row.head) + self._blobs.get(row.digest)
+
+    def shared_bytes(self, outbox: int) -> bytes:
+        """What all recipients get alike: the rest of the head, and the body. Raises LookupError."""
+        digest = self._conn.scalar(select(_O.digest).where(_O.id == outbox))
+        if digest is None:
+            raise LookupError(f"no mail {outbox} in the outbox")
+        return self._blobs.get(digest)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from mailgate.core import (
     addressed,
     audience,
+    between,
     collision,
     commanding,
     commands,
@@ -47,6 +48,12 @@ from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
 
 NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notice"
+_AGAIN = {
+    commands.MISTAKES: "Send it again as it should be; `#help` alone in a mail brings the table of"
+    " commands.",
+    commands.BETWEEN: "Write above the notice and send it again; `#send` on top sends no more than"
+    " what stands there.",
+}
 _STATUS_COMMANDS = ("status", "close", "snooze")
 
 
@@ -73,6 +80,8 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         return mistaken(case, ticket, said.plan)
     if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
+    if not said.inward and (lost := between.slips(case, said.script)):
+        return mistaken(case, ticket, replace(said.plan, problems=lost), commands.BETWEEN)
     if (newer := _crossed(case, ticket, said)) is not None:
         return _handed_back(case, ticket, placed, newer)
     view = after(ticket, said.plan.effects)
@@ -296,14 +305,16 @@ def _went(said: _Said, told: tuple[Notify, ...]) -> str:
     return f"Your answer goes to {', '.join(answers) or 'nobody'}."
 
 
-def mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
+def mistaken(
+    case: Case, ticket: TicketView, plan: Plan, what_for: str = commands.MISTAKES
+) -> Decision:
     """Nothing is done and nothing is sent (reliability: C5); the words are not lost.
 
     Approving such a mail cannot mend it: it becomes a note.
     """
     agent = agent_of(case)
     first = plan.problems[0]
-    why = f"{commands.MISTAKES}: line {first.at}, {first.wrong}"
+    why = f"{what_for}: line {first.at}, {first.wrong}"
     approved = bool(case.delivery.approved_by)
     owner = agent.address if agent else ""
     kept: Effect = Hold(author=case.mail.sender, why=why, owner=owner)
@@ -316,7 +327,7 @@ def mistaken(case: Case, ticket: TicketView, plan: Plan) -> Decision:
         lines = (
             f"Nothing was done and nothing was sent: your mail is {what}.",
             *(slip.said() for slip in plan.problems),
-            "Send it again as it should be; `#help` alone in a mail brings the table of commands.",
+            _AGAIN[what_for],
         )
         told = (Notify(notice=Notice.TRANSCRIPT, to=to, note="\n\n".join(lines)),)
     step = Step(step="commands", verdict="held", reason=why)

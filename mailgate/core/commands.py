@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from mailgate.core.people import Power
 
 MISTAKES = "mistakes in its commands"  # why a mail is held
+BETWEEN = "words between the lines of our notice"  # so is this
 MOST_LINES = 30  # commands in one mail
 MOST_WORDS = 4  # of a value below the top; a longer line is running text
 _LINE = re.compile(r"\s{0,8}#([^\W\d_][\w-]{0,40})(?::(?=\s|$))?(?=\s|$)(.*)", re.DOTALL)

@@ -239,6 +239,8 @@ class Facts:
     answered: tuple[int, ...] = ()  # tickets with an agent's answer of this very Message-ID
     # For an agent's mail: public messages since the oldest of the mails of ours it refers to.
     last_words: Mapping[int, tuple[LastWord, ...]] = field(default_factory=dict)
+    # For an agent's mail: the text and the HTML of the notice it answers; () unknown.
+    notice: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,13 @@ def _is_quote(line: str) -> bool:
 
 
 def _is_marker(line: str) -> bool:
-    return line.lstrip(" \t*|").startswith("##-")
+    bare = line.lstrip(" \t*|")
+    return bare.startswith("##-") or (not _is_quote(line) and "-##" in bare.partition("##-")[2])
+
+
+def _lead(marker: str) -> str:
+    """What stands before our marker in its line: some clients put no line break before a quote."""
+    return marker.partition("##-")[0].strip(" \t*|")
 
 
 # --- signatures and disclaimers ----------------------------------------------------------
@@ -214,7 +220,9 @@ def _quote(sheet: _Sheet) -> tuple[int, str]:
         found.append((run, sheet.by_html[run] or "lines marked with '>'"))
     marker = next((i for i in range(end) if _is_marker(page.lines[i])), end)
     if marker < end:
-        found.append((_heading(page.lines, marker), "our marker line"))
+        lead = _lead(page.lines[marker])
+        begins = marker + (not _attributes(lead)) if lead else _heading(page.lines, marker)
+        found.append((begins, "our marker line"))
     return min(found, key=lambda one: one[0], default=(end, ""))
 
 
@@ -289,13 +297,16 @@ def own_words(visible: str) -> str:
     lines = visible.split("\n")
     marker = next((i for i, line in enumerate(lines) if _is_marker(line)), -1)
     if marker >= 0:
-        lines = lines[: _heading(lines, marker)]
+        lead = _lead(lines[marker])
+        lines = [*lines[:marker], lead] if lead else lines[: _heading(lines, marker)]
     seen = [line[:MAX_LINE].rstrip("\r") for line in lines[:MAX_LINES]]
     page = Page(lines=seen, quoted=[_is_quote(line) for line in seen])
     heads = list(headings(page, len(seen)))
     copied = next((h.at for h in heads if not _above_marks(page, h)), len(lines))
     gone = _covered(heads)
-    kept = (line for i, line in enumerate(lines[:copied]) if i not in gone and not _is_quote(line))
+    kept = [line for i, line in enumerate(lines[:copied]) if i not in gone and not _is_quote(line)]
+    if all(is_rule(line) for line in kept if line.strip()):
+        return ""  # the line that a client drew above its quote
     return "\n".join(kept).strip()
 
 
@@ -319,9 +330,12 @@ def _heading(lines: Sequence[str], end: int) -> int:
         above = _without_blanks(lines, first)
         ruled = above and _RULE.fullmatch(lines[above - 1][:MAX_LINE])
         return above - 1 if ruled else first
-    final = lines[last - 1][:MAX_LINE].strip() if last else ""
-    said = final.endswith(":") and any(c.isdigit() or c == "@" for c in final)
-    return last - 1 if said else last
+    return last - 1 if last and _attributes(lines[last - 1][:MAX_LINE]) else last
+
+
+def _attributes(line: str) -> bool:
+    """Whether a line may be what a client wrote above a quote, in any language."""
+    return line.rstrip().endswith(":") and any(c.isdigit() or c == "@" for c in line)
 
 
 def _without_blanks(lines: Sequence[str], end: int) -> int:

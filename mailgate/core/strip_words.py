@@ -251,7 +251,8 @@ ANSWERS_BELOW: Mapping[str, tuple[str, ...]] = {
 
 # First words of what a phone or an app writes under a mail; any rest of the line may follow.
 SENT_FROM_MY: Mapping[str, tuple[str, ...]] = {
-    "en": ("sent from my", "sent via my", "get outlook for", "sent using my", "get yahoo mail for"),
+    "en": ("sent from my", "sent via my", "get outlook for", "sent using my", "get yahoo mail for",
+           "yahoo mail: search, organize"),
     "es": ("enviado desde mi", "enviado de mi", "obtener outlook", "obtén outlook"),
     "fr": ("envoyé de mon", "envoyé depuis mon", "télécharger outlook", "obtenez outlook",
            "envoyé à partir de mon"),

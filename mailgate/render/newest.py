@@ -27,7 +27,8 @@ _NUMBERED = regex(r"(?m)^[ \t]*[0-9]{1,3}[.)][ \t]")
 _BEYOND = regex(
     r"<blockquote\b|<hr\b|type=[\"']?cite|gmail_(?:quote|attr|signature|extra)|moz-cite-prefix"
     r"|moz-signature|moz-forward|yahoo_quoted|divRplyFwdMsg|appendonsend|protonmail_quote"
-    r"|zmail_extra|id=[\"']?(?:x_)*Signature|ms-outlook-mobile|AppleMailSignature",
+    r"|zmail_extra|id=[\"']?(?:x_)*Signature|ms-outlook-mobile|AppleMailSignature"
+    r"|border-top:\s?solid",
     IGNORECASE,
 )
 _MARKS = regex(r"[\W_]+")

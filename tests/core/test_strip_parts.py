@@ -292,3 +292,20 @@ def test_below_our_marker_nothing_is_an_agents_own() -> None:
     assert parts.visible == own_words(parts.visible) == "Done."
     assert str(parts.cuts[0]) == "quote: our marker line at line 3"
     assert "secret" not in own_words(text)
+
+
+@pytest.mark.parametrize("who", ["Rita Vega", "Rita\nVega"])
+def test_a_marker_in_the_line_of_its_heading_leaked_the_heading(who: str) -> None:
+    """Yahoo's app puts no line break between them."""
+    heading = f"  On Mon, May 4, 2026 at 9:01 AM, {who}<s@example.org> wrote:   {REPLY_MARKER}"
+    text = f"Done.\n\n{heading}\nMessage from Rita Vega:\n\nsecret\n"
+    assert strip(text).visible == own_words(text) == "Done."
+    assert own_words(f"Done. {REPLY_MARKER}\nsecret") == "Done."
+    assert "secret" not in strip(f"Done. {REPLY_MARKER}\nsecret").visible
+
+
+def test_the_line_drawn_above_a_quote_was_an_answer() -> None:
+    head = f"**From:** {MAIL}\n**Sent:** today\n**To:** Bo\n**Subject:** [#1001] Lamp"
+    assert own_words(f"* * *\n\n{head}\n\n{REPLY_MARKER}\nsecret") == ""
+    assert own_words("____________\n") == ""
+    assert own_words("👍") == "👍"

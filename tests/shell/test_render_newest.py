@@ -125,3 +125,9 @@ def test_only_who_asks_pays_for_it() -> None:
     mail = read_mail(raw, ("en",), dress=True)
     assert mail.new_html == "<p>Hello <b>you</b></p>"
     assert own_words(mail.visible) == "Hello you"
+
+
+def test_the_line_that_word_draws_above_a_quote_went_along() -> None:
+    drawn = '<div><div style="border:none;border-top:solid #E1E1E1 1.0pt"><p><b>From:</b> Support'
+    html = f'<div class="WordSection1"><p>Hello Rita.</p><p>&nbsp;</p>{drawn}</p></div></div></div>'
+    assert newest(html, "Hello Rita.") == "<div><p>Hello Rita.</p></div>"
