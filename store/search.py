@@ -71,11 +71,11 @@ class Search:
     ) -> list[Hit]:
         """Tickets of which a message of these kinds says `least` of the words; the best first.
 
-        Only the last RECENT messages are searched. Without `kinds`: what a customer may know.
+        Only the last RECENT messages are searched, for the first MAX_WORDS words: one word of a
+        mail may be a thousand to us. Without `kinds`: what a customer may know.
         """
-        asked = list(
-            dict.fromkeys(plain for word in words for plain in _WORD.findall(word.lower()))
-        )
+        plain = (one for word in words for one in _WORD.findall(word.lower()))
+        asked = list(dict.fromkeys(plain))[:MAX_WORDS]
         if not asked:
             return []
         values: dict[str, object] = {"kinds": list(kinds), "seen": _SEEN, "best": _BEST}

@@ -88,6 +88,13 @@ def test_no_word_is_an_operator(database: Database, words: str) -> None:
     assert found(database, words) == []
 
 
+def test_a_word_that_is_a_thousand_words_is_searched_for_its_first_ones(database: Database) -> None:
+    number = ticket(database)
+    say(database, number, "ab3 nothing of that kind")
+    assert found(database, "-".join(f"ab{at}" for at in range(1000))) == [number]
+    assert found(database, "-".join(f"ac{at}" for at in range(1000))) == []
+
+
 @pytest.mark.parametrize("size", [30_000, 3_000_000])
 def test_a_very_long_message_is_kept_and_found_by_its_beginning(
     database: Database, size: int
