@@ -192,7 +192,8 @@ class _Run:
             self.number, effect.address, effect.added_by, self.cause.now
         )
         if not added and effect.again:
-            added = self.tx.reshaping.return_participant(self.number, effect.address.addr)
+            who = effect.address.addr
+            added = self.tx.reshaping.return_participant(self.number, who, self.cause.now)
         if added:
             self._event("cc-added", address=effect.address.addr, by=effect.added_by)
             self.inverse.append(["uncc", {"address": effect.address.addr}])
@@ -232,7 +233,7 @@ class _Run:
     def _status_clocks(self, old: str, new: str) -> None:
         policy = self.desk.policy
         if old == policy.life.pending:
-            self.tx.clocks.stop(self.number, SNOOZE)
+            self._wake()
         if new == policy.life.closed:
             self.tx.tickets.set_closed(self.number, self.cause.now)
         elif old == policy.life.closed:
@@ -244,6 +245,12 @@ class _Run:
             self.tx.clocks.start(self.number, AUTOCLOSE, due, self.cause.now)
         elif old == policy.life.resolved:
             self.tx.clocks.stop(self.number, AUTOCLOSE)
+
+    def _wake(self) -> None:
+        until = self.tx.reshaping.clock(self.number, SNOOZE)
+        self.tx.clocks.stop(self.number, SNOOZE)
+        if until:
+            self.inverse.append(["clock", {"kind": SNOOZE, "due": until.isoformat()}])
 
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")

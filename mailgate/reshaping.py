@@ -86,13 +86,13 @@ def _given(tx: Tx, number: int, effect: SetRequester, actor: str, now: datetime)
     new = effect.address
     before = tx.tickets.views([number])[number]
     old = tx.reshaping.set_requester(number, new, actor, now)
-    # Whoever was on CC before goes back there when it is undone.
+    # Whoever was on CC before goes back when it is undone: what is last is taken back first.
     again = ["cc", {"address": new.addr}] if new.addr in before.cc else None
     inverse: list[Inverse] = [["requester", {"address": old}]] if old else []
     return Done(
         event="requester",
         data={"old": old, "new": new.addr, "because": effect.because},
-        inverse=(*inverse, *([again] if again else [])),
+        inverse=(*([again] if again else []), *inverse),
     )
 
 

@@ -73,10 +73,11 @@ class Reshaping:
         row = select(links.c.why).where(links.c.ticket == number, links.c.other == other)
         return self._conn.execute(row).first() is not None
 
-    def return_participant(self, number: int, address: str) -> bool:
-        """Put somebody who was taken off on the CC list again."""
+    def return_participant(self, number: int, address: str, now: datetime) -> bool:
+        """Put somebody who was taken off on the CC list again, who is new there once more."""
         row = self._participant(number, address).where(participants.c.active.is_(False))
-        return self._conn.execute(row.values(active=True, role=Role.CC.value)).rowcount == 1
+        back = {"active": True, "role": Role.CC.value, "added": now}
+        return self._conn.execute(row.values(back)).rowcount == 1
 
     def set_requester(self, number: int, address: Address, by: str, now: datetime) -> str:
         """Give the ticket to somebody else; returns the requester before, who is taken off."""
@@ -92,7 +93,8 @@ class Reshaping:
         person = People(self._conn).ensure(address, now)
         there = self._participant(number, address.addr)
         role = Role.REQUESTER.value
-        if not self._conn.execute(there.values(role=role, active=True)).rowcount:
+        self.return_participant(number, address.addr, now)
+        if not self._conn.execute(there.values(role=role)).rowcount:
             joined = {"ticket": number, "person": person, "role": role}
             self._conn.execute(participants.insert(), {**joined, "added_by": by, "added": now})
         self._change(number, requester=person, updated=now)

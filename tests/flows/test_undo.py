@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailgate.apply import SNOOZE
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.parsing import Parsers
 from store.database import Database
@@ -27,18 +28,18 @@ def house(database: Database, tmp_path: Path) -> Iterator[House]:
     parsers.close()
 
 
-def write(house: House, sender: str, to: str, words: str) -> None:
+def write(house: House, sender: str, to: str, words: str, login: str = "") -> None:
     """A mail that is taken in and settled."""
     house.now += timedelta(minutes=1)
     subject = f"Message-ID: <{house.now:%H%M%S}@x.example>\nSubject: Printer\n"
     mail = f"From: {sender}\nTo: {to}\n{subject}{HEAD}\n{words}\n"
-    house.deliver(mail.replace("\n", "\r\n").encode())
+    house.deliver(mail.replace("\n", "\r\n").encode(), login=login)
     house.settle()
 
 
-def command(house: House, words: str) -> None:
+def command(house: House, words: str, login: str = "") -> None:
     """A mail of Ana's to her reply address."""
-    write(house, "ana@example.org", house.last("ana@example.org").reply_to, words)
+    write(house, "ana@example.org", house.last("ana@example.org").reply_to, words, login)
 
 
 def states(house: House, notice: str) -> list[CopyState]:
@@ -109,3 +110,24 @@ def test_a_customers_mail_leaves_at_once(house: House) -> None:
     with house.database.reading() as tx:
         [row] = [row for row in tx.outbox.list(ticket=1001) if row.notice == "confirmation"]
     assert row.recipients[0].due == row.created
+
+
+def test_a_requester_who_was_on_cc_goes_back_there(house: House) -> None:
+    command(house, "#cc carl@customer.example", login="ana@example.org")
+    command(house, "#requester carl@customer.example", login="ana@example.org")
+    command(house, "#undo")
+    with house.database.reading() as tx:
+        seen = tx.tickets.views([1001])[1001]
+    assert (seen.requester, seen.cc) == ("rita@customer.example", ("carl@customer.example",))
+
+
+def test_a_ticket_that_slept_sleeps_as_long_as_before(house: House) -> None:
+    command(house, "#snooze 3d")
+    with house.database.reading() as tx:
+        until = tx.reshaping.clock(1001, SNOOZE)
+    house.now += timedelta(minutes=20)
+    command(house, "#close")
+    command(house, "#undo")
+    with house.database.reading() as tx:
+        assert tx.reshaping.clock(1001, SNOOZE) == until is not None
+        assert tx.tickets.views([1001])[1001].status == "waiting"

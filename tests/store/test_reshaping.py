@@ -36,11 +36,11 @@ def test_tags_and_links_come_off_again(database: Database) -> None:
 def test_whoever_was_taken_off_can_be_put_on_again(database: Database) -> None:
     number = ticket(database)
     with database.transaction() as tx:
-        assert not tx.reshaping.return_participant(number, BERT.addr)
+        assert not tx.reshaping.return_participant(number, BERT.addr, NOW)
         tx.tickets.add_participant(number, BERT, "ana", NOW)
-        assert not tx.reshaping.return_participant(number, BERT.addr)
+        assert not tx.reshaping.return_participant(number, BERT.addr, NOW)
         tx.tickets.remove_participant(number, BERT.addr)
-        assert tx.reshaping.return_participant(number, BERT.addr)
+        assert tx.reshaping.return_participant(number, BERT.addr, NOW)
         assert view(tx, number) == ("anna@example.org", (BERT.addr,), ())
 
 
