@@ -6,18 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from mailgate.core import token
+from mailgate.core.enclosures import NAMING, SEALED, SIGNATURES
+from mailgate.core.policy import Policy
+from mailgate.core.token import Key
 from mailgate.render import before_quote
+from mailgate.surroundings import discreet
 from mailgate.wire import Part
-
-# What an agent's client adds for itself: a certificate or key names the private address.
-_PRIVATE_TYPES = frozenset(
-    {
-        "application/pkcs7-signature",
-        "application/x-pkcs7-signature",
-        "application/pgp-signature",
-        "application/pgp-keys",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +21,7 @@ class Enclosed:
 
     parts: tuple[Part, ...] = ()
     missing: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()  # of those, what must not leave the house
 
 
 def for_agents(parts: Sequence[Part], limit: int) -> Enclosed:
@@ -40,18 +36,25 @@ def for_agents(parts: Sequence[Part], limit: int) -> Enclosed:
     return Enclosed(parts=tuple(kept), missing=tuple(missing))
 
 
-def for_customers(parts: Sequence[Part], html: str, page: str, instance: str) -> Enclosed:
+def for_customers(
+    parts: Sequence[Part], html: str, page: str, policy: Policy, keys: tuple[Key, ...]
+) -> Enclosed:
     """The writer's own files, without the pictures of what was quoted and of the signature.
+
+    Nor what holds a token or a mail of ours, names an agent, or cannot be looked into.
 
     `html` is what the notice shows, `page` the whole HTML of the mail. Where the notice shows
     text, a picture belongs to the new words when it stands above the quote.
     """
     shown = html or before_quote(page)
-    leaving = [part for part in parts if _may_leave(part, instance)]
+    files = [part for part in parts if part.content_type not in SIGNATURES]
+    withheld = [part for part in files if _is_private(part, policy, keys)]
+    leaving = [part for part in files if part not in withheld]
     behind = [p for p in leaving if _stands_in(p, page) and not _stands_in(p, shown)]
     return Enclosed(
         parts=tuple(part for part in leaving if part not in behind),
         missing=() if html else tuple(part.filename for part in behind),
+        withheld=tuple(part.filename for part in withheld),
     )
 
 
@@ -77,12 +80,16 @@ def _stands_in(part: Part, html: str) -> bool:
     return bool(part.content_id) and f"cid:{part.content_id}" in html
 
 
-def _may_leave(part: Part, instance: str) -> bool:
-    """Whether an attachment may go to customers: no agent's signature, no mail of ours.
+def _is_private(part: Part, policy: Policy, keys: tuple[Key, ...]) -> bool:
+    """Whether a file shows what is not for customers, whatever its sender calls its type.
 
     A mail of ours that somebody attached holds the tokens of whoever it was made for.
     """
-    if part.content_type in _PRIVATE_TYPES:
-        return False
-    ours = f"x-mailgate-loop: {instance}".encode()
-    return part.content_type != "message/rfc822" or ours not in part.data.lower()
+    if part.content_type in SEALED:
+        return True
+    # Without its zeros UTF-16, as in Outlook's own files, reads like plain text.
+    text = part.data.replace(b"\0", b"").decode("latin-1")
+    ours = f"x-mailgate-loop: {policy.instance}".lower()
+    if ours in text.lower() or token.scrubbed(text, keys) != text:
+        return True
+    return part.content_type in NAMING and discreet(text, policy, "") != text

@@ -263,13 +263,16 @@ class Notices:
             return Enclosed()
         if effect.notice in HUMAN:
             page = cause.mail.html if cause.mail else ""
-            return for_customers(cause.parts, html, page, policy.instance)
+            return for_customers(cause.parts, html, page, policy, self.tx.keys.all())
         return for_agents(cause.parts, policy.attachments_max)
 
     def _around(
         self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, files: Enclosed
     ) -> Surroundings:
         cause, number = self.cause, on.ticket.number
+        if files.withheld:
+            why = "not for customers: sealed, or with addresses that are for agents alone"
+            on.say("left-behind", files=", ".join(files.withheld), why=why)
         if effect.notice is not Notice.ANSWER:
             none = effect.notice in (*OURS, Notice.AGENT_BOUNCE, Notice.COLLISION)
             behind = () if none else cause.left_behind

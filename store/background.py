@@ -5,18 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, exists, select
 
 from mailgate.core.ticket import MessageKind
 from store.columns import Folded
-from store.schema import messages, participants, people, tickets
+from store.schema import events, messages, participants, people, tickets
 from store.ticket_rows import Message, message
 from store.wishes import is_wish
 
+# Said on this very ticket: what came with a merged one went to other people. Events do not move.
+_said_here = exists().where(
+    events.c.ticket == messages.c.ticket,
+    events.c.inbox == messages.c.inbox,
+    events.c.kind == "message",
+)
 _LAST_WORDS = (
     select(messages)
     .where(messages.c.ticket == bindparam("ticket"), messages.c.kind == MessageKind.CUSTOMER.value)
-    .where(~is_wish)
+    .where(_said_here, ~is_wish)
     .order_by(messages.c.at.desc(), messages.c.id.desc())
     .limit(1)
 )
@@ -47,7 +53,10 @@ class Background:
         self._conn = conn
 
     def last_words(self, ticket: int) -> Message | None:
-        """The last message of a customer on a ticket, wishes apart, without its attachments."""
+        """The last message of a customer on a ticket, wishes apart, without its attachments.
+
+        None of those that came with a merged ticket: people here never got them.
+        """
         row = self._conn.execute(_LAST_WORDS, {"ticket": ticket}).first()
         return message(row, ()) if row else None
 

@@ -41,6 +41,7 @@ from mailgate.core.decision import (
     SetField,
     Step,
 )
+from mailgate.core.enclosures import SEALED, SIGNATURES
 from mailgate.core.people import Agent, Power, Standing
 from mailgate.core.policy import folded
 from mailgate.core.telling import read_by, told_steps
@@ -157,7 +158,10 @@ def _said(case: Case, ticket: TicketView) -> _Said:
         plan=commanding.plan(asked),
         words="\n\n".join(filter(None, (*notes, script.rest))),
         # A logo below a command is no answer.
-        files=any(not (script.lines and a.inline) for a in case.mail.attachments),
+        files=any(
+            not (script.lines and a.inline) and a.content_type not in SIGNATURES | SEALED
+            for a in case.mail.attachments
+        ),
         inward=case.inward or script.has("note"),
     )
 
@@ -378,8 +382,10 @@ def _empty_answer(case: Case, ticket: TicketView) -> Decision:
     What is quoted is our notice, with facts and notes that are not for customers.
     """
     told: tuple[Notify, ...] = ()
-    if not case.quiet and not case.standing.outside:
-        to = Recipient(address=case.author.address, role="agent", why="wrote an empty answer")
+    agent = agent_of(case)
+    if agent and not case.quiet and not case.standing.outside:
+        # The registered address: a mail that an agent approved came from another one.
+        to = Recipient(address=agent.address, role="agent", why="wrote an empty answer")
         told = (Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=NOTHING_SENT),)
     return Decision(
         outcome=Outcome.NOTE,

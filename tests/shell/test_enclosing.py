@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
+
 import pytest
 
-from mailgate.core.people import Agent
+from mailgate.core.people import Agent, Role
 from mailgate.core.policy import Policy
+from mailgate.core.token import Key, Purpose, Token, holder_of, seal
 from mailgate.enclosing import for_agents, for_customers, renamed
 from mailgate.surroundings import discreet
 from mailgate.wire import Part
 
 BOX = "support@example.org"
-POLICY = Policy(agents=(Agent(address="ana@example.org", aliases=("a.torres+x@phone.example",)),))
+AGENT = Agent(address="ana@example.org", aliases=("a.torres+x@phone.example",))
+POLICY = Policy(agents=(AGENT,), instance="Inst")
+KEY = Key(id=1, secret=b"k" * 32, created=datetime(2026, 5, 4, tzinfo=UTC))
+TOKEN = Token(
+    purpose=Purpose.REPLY,
+    role=Role.AGENT,
+    key=1,
+    last_day=date(2026, 8, 1),
+    number=1001,
+    holder=holder_of("ana@example.org"),
+)
+SEALED = seal(TOKEN, KEY)
 
 
 def file(name: str, octets: int = 3, cid: str = "", kind: str = "image/png") -> Part:
@@ -47,7 +61,7 @@ def test_pictures_of_the_quote_stay_behind_c8(
     html: str, page: str, kept: list[str], missing: tuple[str, ...]
 ) -> None:
     parts = [file("n", cid="new"), file("o", cid="old"), file("f", kind="application/pdf")]
-    found = for_customers(parts, html, page, "inst")
+    found = for_customers(parts, html, page, POLICY, ())
     assert (names(found.parts), found.missing) == (kept, missing)
 
 
@@ -58,12 +72,24 @@ def test_pictures_of_the_quote_stay_behind_c8(
         ("application/pkcs7-signature", b"", False),
         ("message/rfc822", b"X-Mailgate-Loop: inst\r\n\r\n", False),
         ("message/rfc822", b"X-Mailgate-Loop: other\r\n\r\n", True),
-        ("application/pdf", b"X-Mailgate-Loop: inst", True),
+        ("application/octet-stream", b"x-mailgate-loop: inst", False),
+        ("application/vnd.ms-outlook", "X-Mailgate-Loop: inst".encode("utf-16-le"), False),
+        ("application/ms-tnef", b"", False),
+        ("application/pkcs7-mime", b"", False),
+        ("application/pdf", b"ana@example.org", True),
+        ("text/vcard", b"EMAIL:ana@example.org", False),
+        ("text/vcard", b"EMAIL:rita@example.com", True),
+        ("text/calendar", b"ORGANIZER:mailto:Ana@Example.org", False),
+        ("text/plain", f"write to <support+{SEALED}@example.org>".encode(), False),
+        ("application/octet-stream", SEALED.encode("utf-16"), False),
+        ("text/plain", SEALED.swapcase()[:-1].encode(), True),
     ],
 )
-def test_signatures_and_mails_of_ours_do_not_leave(kind: str, data: bytes, leaves: bool) -> None:
+def test_what_is_not_for_customers_does_not_leave(kind: str, data: bytes, leaves: bool) -> None:
     part = Part(filename="f", content_type=kind, data=data)
-    assert bool(for_customers([part], "", "", "inst").parts) is leaves
+    found = for_customers([part], "", "", POLICY, (KEY,))
+    assert bool(found.parts) is leaves
+    assert found.withheld == (() if leaves or kind.endswith("signature") else ("f",))
 
 
 def test_a_picture_gets_a_name_of_ours_and_other_files_none() -> None:
