@@ -30,6 +30,7 @@ from mailgate.core.decision import (
     Reshape,
     RevokeTokens,
     SetField,
+    Thanked,
     Undo,
     Wished,
 )
@@ -43,7 +44,7 @@ from store.database import Tx
 from store.held import APPROVED, AS_NOTE, DROPPED
 from store.reshaping import ACTED
 from store.ticket_rows import Event
-from store.wishes import WISH
+from store.wishes import THANKS, WISH
 
 __all__ = ["AUTOCLOSE", "Cause", "Desk", "apply"]
 
@@ -121,6 +122,8 @@ class _Run:
                 self._event(ACTED, agent=effect.agent, lines=lines, inverse=inverse)
             case Wished():
                 self._event(WISH, want=effect.want)
+            case Thanked():
+                self._event(THANKS)
             case Notify():
                 self._notify(effect)
             case _ if isinstance(effect, Reshape):

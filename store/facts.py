@@ -30,7 +30,7 @@ from store.schema import (
     undeliverable,
 )
 from store.tickets import Tickets
-from store.wishes import is_wish
+from store.wishes import asks_nothing
 
 CHALLENGES_COUNT = timedelta(days=7)
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # since then, nothing has happened
@@ -110,7 +110,7 @@ _LAST_WORDS = (
         messages.c.ticket.in_(bindparam("tickets", expanding=True)),
         messages.c.kind.in_([MessageKind.CUSTOMER.value, MessageKind.AGENT.value]),
         bindparam("shown", type_=UtcTime()) < _SINCE,
-        ~is_wish,
+        ~asks_nothing,
     )
     .order_by(messages.c.id)
 )

@@ -11,11 +11,13 @@ from store.schema import events, messages, participants, people, tickets
 from store.ticket_rows import RATING, rating_of
 
 WISH = "wish"  # the event that a mail leaves which was one
-is_wish = exists().where(
+THANKS = "thanks"  # that of a mail which said nothing but thanks
+_left = exists().where(
     events.c.ticket == messages.c.ticket,
     events.c.inbox == messages.c.inbox,
-    events.c.kind == WISH,
 )
+is_wish = _left.where(events.c.kind == WISH)
+asks_nothing = _left.where(events.c.kind.in_([WISH, THANKS]))
 _MUTE = update(participants).where(
     participants.c.ticket == bindparam("which"),
     participants.c.person

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from mailgate.config.channels import ImapSection, RelaySection, Section, SmtpSection
 from mailgate.config.fields import (
@@ -48,6 +48,13 @@ def _database_url(value: str) -> str:
     )
 
 
+def _guard(value: object) -> object:
+    if value == "strict":
+        raise wrong('says "strict", as "hold" was called once', 'write "hold"')
+    return value
+
+
+Guard = Annotated[Literal["hold", "colleagues", "send"], BeforeValidator(_guard)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Hour = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d)?$")]
 Hours = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d$")]
@@ -131,8 +138,8 @@ class AgentsSection(Section):
     undo_seconds: Count = 0
     first_answer_takes: StrictBool = True  # a ticket of nobody's becomes theirs who answer it
     transcripts: Literal["always", "problems"] = "always"
-    # of an answer that came after a colleague's; strict: after anybody's message
-    collision: Literal["hold", "strict", "send"] = "hold"
+    # of an answer that came after somebody else's message; colleagues: after theirs alone
+    collision: Guard = "hold"
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
     digest: Hour = ""  # when each agent gets a list of their tickets, in [helpdesk].timezone

@@ -46,7 +46,7 @@ def newer(
         for word in facts.last_words.get(number, ())
         if word.at > shown
         and policy.agent_for(word.author) != agent
-        and (policy.guard == "strict" or _by_house(word.author, policy))
+        and (policy.guard == "hold" or _by_house(word.author, policy))
     )
     return max(later, key=lambda word: word.at, default=None)
 

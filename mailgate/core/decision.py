@@ -42,6 +42,7 @@ from mailgate.core.effects import (
     SetCustom,
     SetField,
     SetRequester,
+    Thanked,
     Undo,
     Wished,
 )
@@ -98,6 +99,7 @@ __all__ = [
     "SetRequester",
     "Step",
     "Target",
+    "Thanked",
     "Undo",
     "Undoable",
     "Wished",

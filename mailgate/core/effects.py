@@ -283,6 +283,11 @@ class Wished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Thanked:
+    """The mail said nothing but thanks (`core.thanks`): nobody's answer is too late by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """Someone a notice goes to, and why."""
 
@@ -330,6 +335,7 @@ Effect = (
     | Mute
     | Rate
     | Wished
+    | Thanked
     | Notify
     | Reshape
     | Undo

@@ -109,7 +109,7 @@ class Policy:
     flood_domain_mails: int = 300  # of one domain
     flood_minutes: int = 10
     first_answer_takes: bool = True  # whoever answers first is assigned
-    # hold: an answer that a colleague's crossed is held; strict: one that anybody's crossed; send
+    # of an answer that came after somebody else's message: hold | colleagues (theirs alone) | send
     guard: str = "hold"
     transcripts: str = "always"  # always | problems: when an agent is told what a mail did
     undo_within: timedelta = timedelta(0)  # how long an agent's mail waits, and can be undone

@@ -18,6 +18,7 @@ from mailgate.core.decision import (
     Outcome,
     SetField,
     Step,
+    Thanked,
 )
 from mailgate.core.people import Power
 from mailgate.core.telling import allowed, read_by, told_steps
@@ -37,6 +38,7 @@ def reply(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         *(LinkTicket(other=number, why=why) for number, why in placed.links),
         *case.noted(),
         *_unmuted(case, ticket, wish),
+        *((Thanked(),) if is_thanks(case) and case.delivery.live else ()),
     ]
     woken, wake_steps = _woken(case, ticket, wish)
     effects += woken

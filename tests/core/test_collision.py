@@ -48,7 +48,7 @@ MINUTE = timedelta(minutes=1)
 SHOWN = NOW - 10 * MINUTE  # when Ana's notice was made
 OLDER = our_id(ANA.address, role=Role.AGENT, days=20)
 UNSENT = replace(POLICY, guard="send")
-STRICTLY = replace(POLICY, guard="strict")
+AMONG_US = replace(POLICY, guard="colleagues")
 
 
 def word(author: str = BEN.address, at: int = -5) -> LastWord:
@@ -80,7 +80,7 @@ def of_kind(decision: Decision, kind: type[E]) -> list[E]:
     "author", [BEN.address, "rita@customer.test", "carl@customer.test", "command line"]
 )
 def test_an_answer_to_what_is_not_the_last_word_is_held_and_handed_back(author: str) -> None:
-    found = decided(by_ana(), known(word(author)), STRICTLY)
+    found = decided(by_ana(), known(word(author)))
     assert found.outcome is Outcome.HELD
     assert found.target == 7
     assert told(found) == {ANA.address: "collision"}
@@ -102,8 +102,8 @@ def test_an_answer_to_what_is_not_the_last_word_is_held_and_handed_back(author: 
         ("rita@customer.test", Outcome.REPLY),
     ],
 )
-def test_by_default_colleagues_are_guarded_against(author: str, outcome: Outcome) -> None:
-    assert decided(by_ana(), known(word(author))).outcome is outcome
+def test_colleagues_alone_can_be_guarded_against(author: str, outcome: Outcome) -> None:
+    assert decided(by_ana(), known(word(author)), AMONG_US).outcome is outcome
 
 
 def test_nothing_that_the_mail_orders_is_done() -> None:
@@ -115,7 +115,7 @@ def test_nothing_that_the_mail_orders_is_done() -> None:
 def test_the_newest_word_of_others_is_shown() -> None:
     newest = replace(word("rita@customer.test", -1), message=8)
     mine = replace(word(ANA.aliases[0], 0), message=9)
-    found = decided(by_ana(), known(word(), newest, mine), STRICTLY)
+    found = decided(by_ana(), known(word(), newest, mine))
     assert [n.beside for n in of_kind(found, Notify)] == [8]
 
 

@@ -134,6 +134,17 @@ BROKEN = [
         id="unknown protocol",
     ),
     pytest.param(
+        HEAD + '[agents]\ncollision = "strict"\n',
+        'config.toml:8: [agents].collision: says "strict", as "hold" was called once; write "hold"',
+        id="a guard of an earlier state",
+    ),
+    pytest.param(
+        HEAD + '[agents]\ncollision = "off"\n',
+        "config.toml:8: [agents].collision: is not one of the possible values; "
+        "write 'hold', 'colleagues' or 'send'",
+        id="unknown guard",
+    ),
+    pytest.param(
         HEAD + SMTP + 'tls_cert = "config.toml"\n',
         "config.toml:9: [smtp.0].tls_cert: needs tls_key beside it; write tls_key too",
         id="certificate without key",

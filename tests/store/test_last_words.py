@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from mailgate.core.collision import COLLIDED
 from mailgate.core.decision import Facts, Keys, LastWord
 from mailgate.core.mail import Address
@@ -11,7 +13,7 @@ from mailgate.core.ticket import MessageKind
 from store.database import Database
 from store.held import APPROVED, AS_NOTE
 from store.ticket_rows import Event
-from store.wishes import WISH
+from store.wishes import THANKS, WISH
 from tests.store.samples import MINUTE, NOW, accept, mail, queue, ticket
 
 ANA = Address(addr="ana@example.com")
@@ -58,13 +60,14 @@ def test_they_are_looked_up_for_agents_alone(database: Database) -> None:
     assert gather(database, agents=False).last_words == {}
 
 
-def test_a_wish_is_no_word(database: Database) -> None:
+@pytest.mark.parametrize("kind", [WISH, THANKS])
+def test_wishes_and_thanks_are_no_word(database: Database, kind: str) -> None:
     number, _ = queue(database, "ana@example.com")
     say(database, number, RITA, 1, MessageKind.CUSTOMER)
     with database.transaction() as tx:
         [message] = tx.tickets.messages(number)
         event = Event(
-            at=NOW, actor=RITA.addr, kind=WISH, data={}, ticket=number, inbox=message.inbox
+            at=NOW, actor=RITA.addr, kind=kind, data={}, ticket=number, inbox=message.inbox
         )
         tx.tickets.record(event)
     assert gather(database).last_words == {}
