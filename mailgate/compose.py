@@ -97,6 +97,7 @@ class NoticeContext:
     note_address: str = ""  # what this one agent sends there is an internal note
     last_message: datetime | None = None  # when the last public message before came
     lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
+    due: datetime | None = None  # by when an agent wanted it done
 
     def head(self, address: str, domain: str) -> OwnHead:
         """A recipient's own head; without tokens where none was made (an alert)."""
@@ -211,7 +212,9 @@ def _said(notice: Notice, ctx: NoticeContext, policy: Policy, words: str) -> str
 def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, object]:
     """What only agents' notices say: a release address works for whoever reads it."""
     told = notice in TO_AGENTS
+    due = ctx.due and ctx.due.astimezone(ZoneInfo(policy.timezone))
     return {
+        "due": f"{due:%Y-%m-%d %H:%M}" if due and told else "",
         "release": ctx.release if told else "",
         "valid_hours": ctx.valid_hours,
         "note_address": ctx.note_address if told else "",

@@ -27,7 +27,9 @@ from store.database import Tx
 NO_TICKET = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
 HELD_DAYS = 14  # how long agents may accept a held mail of a customer
 # Notices that a ticket's past belongs to.
-TELLING = frozenset({Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE})
+TELLING = frozenset(
+    {Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE, Notice.AGENT_OVERDUE}
+)
 # What we say to one agent about that agent's own mail.
 OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
 # They are about many tickets: an answer to them goes to none.
@@ -161,6 +163,7 @@ class Notices:
             bounced=on.bounced,
             diagnostic=on.diagnostic,
             wished=effect.wished,
+            due=effect.due,
             last_message=self._last_message(effect, on),
             note_address=self._note_address(to, on, sealer),
         )
@@ -290,7 +293,7 @@ class Notices:
         return Surroundings(missing=cause.left_behind, quoted=self._quoted(to, on))
 
     def _newer(self, effect: Notify) -> Quoted | None:
-        """The message that an agent's answer crossed, for that agent."""
+        """The message that a notice is shown beside: one that an answer crossed, or the last."""
         if effect.beside is None:
             return None
         found = self.tx.background.message(effect.beside)

@@ -37,7 +37,8 @@ def ticket_text(tx: Tx, number: int, policy: Policy) -> str:
 
 def _facts(tx: Tx, row: TicketRow, policy: Policy) -> list[str]:
     view = row.view
-    snoozed, due = (tx.reshaping.clock(view.number, kind) for kind in ("snooze", "due"))
+    snoozed = tx.reshaping.clock(view.number, "snooze")
+    due = tx.lists.due([view.number]).get(view.number)
     facts = {
         "status": view.status,
         "priority": view.priority,

@@ -71,7 +71,7 @@ class Surroundings:
     """All of it; what does not apply is empty."""
 
     quoted: Quoted | None = None
-    newer: Quoted | None = None  # what an agent's answer crossed
+    newer: Quoted | None = None  # what an agent's answer crossed, or what was said last
     past: Past = field(default_factory=Past)
     missing: tuple[str, ...] = ()  # names of files that do not go along
 
@@ -91,7 +91,7 @@ def trail(quoted: Quoted | None, policy: Policy) -> dict[str, object]:
 
 
 def beside(newer: Quoted | None, policy: Policy, said: Callable[[str], str]) -> dict[str, str]:
-    """The message that an agent's answer crossed; `said` takes tokens out of words."""
+    """The message that a notice is shown beside; `said` takes tokens out of words."""
     if newer is None:
         return {"newer": "", "newer_by": "", "newer_at": ""}
     local = newer.at.astimezone(ZoneInfo(policy.timezone))

@@ -1,4 +1,4 @@
-"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, due ones remind.
+"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, overdue ones are told.
 
 And once on each working day every agent's morning digest (`mailgate.mornings`).
 """
@@ -20,12 +20,14 @@ from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
 from mailgate.mornings import send
 from store.clocks import Due
-from store.database import Database, Unavailable
+from store.database import Database, Tx, Unavailable
+from store.ticket_rows import Event
 
 LEASE = timedelta(minutes=1)
 DUE = "due"  # the clock that an agent set by `#due`
 SNOOZED = "the ticket was snoozed until now, and is open again"
-DUE_NOW = "an agent wanted this to be done by now"
+OVERDUE = "overdue"  # the event that such a clock leaves
+ACTOR = "timer"  # for the audit trail
 TICK = 5.0  # seconds between two looks
 
 
@@ -83,10 +85,13 @@ class Timers:
         with self._database.transaction() as tx:
             tx.clocks.stop(due.ticket, due.kind)
             ticket = tx.tickets.views([due.ticket], lock=True).get(due.ticket)
-            effects = _meaning(due.kind, ticket, self._desk.policy) if ticket else ()
+            if ticket and due.kind == DUE:
+                effects = _overdue(tx, ticket, self._desk.policy, now)
+            else:
+                effects = _meaning(due.kind, ticket, self._desk.policy) if ticket else ()
             if not effects:
                 return
-            apply(tx, effects, Cause(now=now, actor="timer"), self._desk, due.ticket)
+            apply(tx, effects, Cause(now=now, actor=ACTOR), self._desk, due.ticket)
         self._rung()
 
 
@@ -94,15 +99,29 @@ def _meaning(kind: str, ticket: TicketView, policy: Policy) -> tuple[Effect, ...
     """What a clock that has rung changes, and who is told."""
     life = policy.life
     if kind == AUTOCLOSE and ticket.status == life.resolved:
-        return plan_change(ticket, {"status": life.closed}, policy, actor="timer").effects
+        return plan_change(ticket, {"status": life.closed}, policy, actor=ACTOR).effects
     if kind == SNOOZE and ticket.status == life.pending:
         opened = SetField(field="status", value=life.active, because="the snooze is over")
-        return (opened, *_reminded(replace(ticket, status=life.active), policy, SNOOZED))
-    if kind == DUE and ticket.status != life.closed:
-        return _reminded(ticket, policy, DUE_NOW)
+        told = audience.tell(Happening.REMINDED, replace(ticket, status=life.active), policy)
+        return (opened, *(replace(notify, note=SNOOZED) for notify in told))
     return ()
 
 
-def _reminded(ticket: TicketView, policy: Policy, note: str) -> tuple[Effect, ...]:
-    told = audience.tell(Happening.REMINDED, ticket, policy)
-    return tuple(replace(notify, note=note) for notify in told)
+def _overdue(tx: Tx, ticket: TicketView, policy: Policy, now: datetime) -> tuple[Effect, ...]:
+    """The notice that a date has passed, with the customer's last words.
+
+    None where nobody needs it: what is solved, or was put off beyond that date.
+    """
+    life, number = policy.life, ticket.number
+    if ticket.status in (life.resolved, life.closed):
+        return ()
+    if ticket.status == life.pending and tx.reshaping.clock(number, SNOOZE):
+        return ()
+    due = tx.lists.due([number]).get(number) or now
+    event = Event(
+        at=now, actor=ACTOR, kind=OVERDUE, data={"due": due.isoformat()}, ticket=number, inbox=None
+    )
+    tx.tickets.record(event)
+    last = tx.background.last_words(number)
+    told = audience.tell(Happening.OVERDUE, ticket, policy)
+    return tuple(replace(one, due=due, beside=last.id if last else None) for one in told)

@@ -59,11 +59,11 @@ class Lists:
     def _read(self, query: Select[Any]) -> list[Listed]:
         rows = self._conn.execute(query.order_by(tickets.c.updated.desc(), _NUMBER).limit(MOST))
         found = [_listed(row) for row in rows]
-        due = self._due([one.number for one in found])
+        due = self.due([one.number for one in found])
         return [replace(one, due=due.get(one.number)) for one in found]
 
-    def _due(self, numbers: Collection[int]) -> dict[int, datetime | None]:
-        """What was said last of each ticket; a clock that has rung does not know it any more."""
+    def due(self, numbers: Collection[int]) -> dict[int, datetime | None]:
+        """By when each of these is to be done, as was said last: a clock that has rung is empty."""
         rows = self._conn.execute(_DUE, {"numbers": list(numbers)}) if numbers else ()
         told = {row.ticket: str(row.data.get("until", "")) for row in rows}
         return {n: datetime.fromisoformat(said) if said else None for n, said in told.items()}

@@ -290,11 +290,11 @@ def _noted(ticket: TicketView, author: Address | None, home: House) -> list[Effe
 
 def _state(tx: Tx, row: TicketRow) -> dict[str, str | None]:
     """What stands in no column of the ticket: its clocks, and whether its agent is away."""
-    clocks = {name: tx.reshaping.clock(row.view.number, name) for name in ("snooze", "due")}
+    number = row.view.number
     away = tx.reshaping.away(datetime.now(UTC)).get(folded(row.view.assignee))
     return {
-        "snoozed_until": shapes.stamp(clocks["snooze"]),
-        "due": shapes.stamp(clocks["due"]),
+        "snoozed_until": shapes.stamp(tx.reshaping.clock(number, "snooze")),
+        "due": shapes.stamp(tx.lists.due([number]).get(number)),
         "assignee_away_since": shapes.stamp(away),
     }
 

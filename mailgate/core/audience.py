@@ -36,7 +36,8 @@ class Happening(StrEnum):
     ASSIGNED = "assigned"
     STATUS = "status"
     CLOSED = "closed"
-    REMINDED = "reminded"  # a clock that an agent wound up has rung
+    REMINDED = "reminded"  # what an agent snoozed is open again
+    OVERDUE = "overdue"  # the date that an agent set has passed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Telling:
     assignee: Notice | None = None
     queue: Notice | None = None  # the queue's agents, when nobody is assigned
     words: bool = False  # passes on a person's words
+    leads: bool = False  # of the queue's agents, its leads alone where there are any
 
 
 AUDIENCE: Mapping[Happening, Telling] = {
@@ -75,6 +77,9 @@ AUDIENCE: Mapping[Happening, Telling] = {
     ),
     Happening.STATUS: Telling(requester=Notice.STATUS, cc=Notice.STATUS),
     Happening.REMINDED: Telling(assignee=Notice.AGENT_MESSAGE, queue=Notice.AGENT_MESSAGE),
+    Happening.OVERDUE: Telling(
+        assignee=Notice.AGENT_OVERDUE, queue=Notice.AGENT_OVERDUE, leads=True
+    ),
     Happening.CLOSED: Telling(requester=Notice.CLOSURE, cc=Notice.CLOSURE),
 }
 
@@ -169,7 +174,9 @@ def _agents(
     if not on_queue:
         why = f"nobody works in queue {ticket.queue}"
         return ((telling.queue, [_agent(a.address, why) for a in policy.agents]),)
-    return ((telling.queue, [_agent(a.address, f"queue {ticket.queue}") for a in on_queue]),)
+    leads = [a for a in on_queue if a.lead] if telling.leads else []
+    why = f"{'lead of ' if leads else ''}queue {ticket.queue}"
+    return ((telling.queue, [_agent(a.address, why) for a in leads or on_queue]),)
 
 
 def _agent(address: str, why: str) -> Recipient:

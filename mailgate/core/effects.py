@@ -26,6 +26,7 @@ class Notice(StrEnum):
     AGENT_NEW = "agent-new"
     AGENT_ASSIGNED = "agent-assigned"
     AGENT_MESSAGE = "agent-message"
+    AGENT_OVERDUE = "agent-overdue"  # the date that `#due` set has passed
     AGENT_HELD = "agent-held"  # a mail waits for an agent's approval
     AGENT_BOUNCE = "agent-bounce"  # a mail of the ticket did not reach somebody
     STATE = "state"  # how a ticket stands, to a customer who asked
@@ -51,6 +52,7 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.AGENT_NEW,
         Notice.AGENT_ASSIGNED,
         Notice.AGENT_MESSAGE,
+        Notice.AGENT_OVERDUE,
         Notice.AGENT_HELD,
         Notice.AGENT_BOUNCE,
         Notice.TRANSCRIPT,
@@ -312,6 +314,7 @@ class Notify:
     hourly: bool = False  # said to each person once an hour at most
     beside: int | None = None  # a message of the ticket that is shown with it, to agents
     held: int | None = None  # the held mail that it asks about, where that was held before
+    due: datetime | None = None  # by when an agent wanted it done
 
 
 # What only an agent's command, or taking it back, does to a ticket.

@@ -75,6 +75,7 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "newer": "Hello Bob,\n\nplease open the flap at the back.\n\nBen",
         "newer_by": "Ben",
         "newer_at": "2026-05-04 09:30",
+        "due": "2026-05-05 12:00",
         "rating": 4,
         "wished": True,
         "ask_rating": True,

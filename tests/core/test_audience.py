@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mailgate.core.audience import AUDIENCE, Happening, tell
@@ -37,6 +39,7 @@ def test_every_happening_has_a_row() -> None:
         pytest.param("customer-wrote", "copy", "copy", "agent-message", "agent-message"),
         pytest.param("agent-answered", "answer", "answer", "agent-message", None),
         pytest.param("note", None, None, "agent-message", None),
+        pytest.param("overdue", None, None, "agent-overdue", "agent-overdue"),
     ],
 )
 def test_the_table(
@@ -57,6 +60,14 @@ def test_the_table(
 def test_a_queue_is_told_with_all_of_its_agents() -> None:
     found = told(tell(Happening.OPENED, ticket(queue="sales", requester="", cc=()), POLICY))
     assert found == {ANA.address: "agent-new", BEN.address: "agent-new"}
+
+
+def test_leads_alone_hear_of_what_nobody_did_in_time() -> None:
+    led = replace(POLICY, agents=(ANA, replace(BEN, lead=True)))
+    waiting = ticket(queue="sales", requester="", cc=())
+    assert told(tell(Happening.OVERDUE, waiting, led)) == {BEN.address: "agent-overdue"}
+    both = {ANA.address: "agent-overdue", BEN.address: "agent-overdue"}
+    assert told(tell(Happening.OVERDUE, waiting, POLICY)) == both
 
 
 def test_a_group_is_told_like_an_assignee() -> None:

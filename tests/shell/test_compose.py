@@ -34,6 +34,7 @@ TO_CUSTOMERS = sorted(set(Notice) - TO_AGENTS)
 # Notices that ask for something lead with what they ask; the others with the customer's words.
 ASKING = {
     Notice.AGENT_HELD: "Held: ",
+    Notice.AGENT_OVERDUE: "Overdue: ",
     Notice.AGENT_BOUNCE: "Not delivered: ",
     Notice.CHALLENGE: "Did you write this? ",
     Notice.COLLISION: "Not sent yet: ",

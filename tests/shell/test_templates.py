@@ -77,6 +77,12 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         **held("an agent, proven by a stamp alone: no token of this ticket", 24),
         "author": FROM_ANA.author,
     },
+    Notice.AGENT_OVERDUE: {
+        "author": None,
+        "message": "",
+        "due": datetime(2026, 5, 4, 12, 0, tzinfo=UTC),
+        "around": Surroundings(newer=Quoted(author="Bob Miller", at=CONTEXT.now, text="Any news?")),
+    },
     Notice.AGENT_HELD: held("a token of this ticket, but no participant", 336),
     Notice.COLLISION: {
         **held("somebody wrote first: ben@example.org", 336),

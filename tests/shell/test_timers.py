@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from mailgate import journal
 from mailgate.apply import AUTOCLOSE
-from mailgate.core.decision import SetField
+from mailgate.core.decision import Effect, Merge, SetClock, SetField
 from mailgate.timers import LEASE, Timers
 from store.database import Database
 from tests.peers.relay_sink import eventually
@@ -74,6 +74,72 @@ def test_a_clock_that_has_lost_its_meaning_is_stopped(office: Office, kind: str)
     rung: list[str] = []
     assert timers(office, rung=rung).step() == 1
     assert (status(office, number), rung, office.clock()) == ("new", [], None)
+
+
+# --- what an agent wanted done by a date ------------------------------------------------------
+
+
+def due(days: int) -> SetClock:
+    return SetClock(kind="due", due=NOW + timedelta(days=days), because="a test")
+
+
+def test_what_is_overdue_is_told_once_and_the_date_stays(office: Office) -> None:
+    number = office.do(OPEN, due(2))
+    assert timers(office, timedelta(days=1)).step() == 0
+    assert [timers(office, DAYS + n * LEASE).step() for n in range(3)] == [1, 0, 0]
+    assert [row.notice for row in office.mails(number)] == ["agent-overdue"]
+    with office.database.reading() as tx:
+        said = [e.data for e in tx.tickets.events(number) if e.kind == "overdue"]
+        assert said == [{"due": (NOW + timedelta(days=2)).isoformat()}]
+        assert tx.lists.due([number]) == {number: NOW + timedelta(days=2)}
+
+
+def test_a_date_that_was_moved_is_told_of_anew(office: Office) -> None:
+    number = office.do(OPEN, due(1), due(2))
+    assert timers(office, timedelta(days=1)).step() == 0
+    assert timers(office, timedelta(days=2)).step() == 1
+    office.do(due(3), on=number)
+    assert timers(office, DAYS).step() == 1
+    assert [row.notice for row in office.mails(number)] == ["agent-overdue"] * 2
+
+
+def test_a_date_that_was_taken_back_is_not_told_of(office: Office) -> None:
+    office.do(OPEN, due(1), SetClock(kind="due", due=None, because="a test"))
+    assert timers(office).step() == 0
+
+
+SNOOZED = SetClock(kind="snooze", due=NOW + 2 * DAYS, because="a test")
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [
+        pytest.param((SetField(field="status", value="resolved", because="x"),), id="resolved"),
+        pytest.param((SetField(field="status", value="closed", because="x"),), id="closed"),
+        pytest.param(
+            (SetField(field="status", value="waiting", because="x"), SNOOZED), id="snoozed"
+        ),
+    ],
+)
+def test_what_nobody_has_to_do_is_not_overdue(office: Office, effects: tuple[Effect, ...]) -> None:
+    number = office.do(OPEN, due(2), *effects)
+    timers(office, timedelta(days=2)).step()
+    assert "agent-overdue" not in [row.notice for row in office.mails(number)]
+
+
+def test_a_ticket_that_waits_for_its_customer_is_overdue(office: Office) -> None:
+    waits = SetField(field="status", value="waiting", because="x")
+    number = office.do(OPEN, due(2), waits)
+    timers(office, timedelta(days=2)).step()
+    assert [row.notice for row in office.mails(number)] == ["agent-overdue"]
+
+
+def test_a_merged_ticket_is_not_overdue(office: Office) -> None:
+    survivor = office.do(OPEN)
+    number = office.do(OPEN, due(2))
+    office.do(Merge(merged=number, because="a test"), on=survivor)
+    assert timers(office, timedelta(days=2)).step() == 0
+    assert office.mails(number) == office.mails(survivor) == []
 
 
 def test_run_rings_until_it_is_stopped(office: Office) -> None:
