@@ -185,8 +185,9 @@ def _plan(case: Case, agent: Agent, script: Script, ticket: TicketView) -> Plan:
         for line in script.lines
         if line.name in _ELSEWHERE
     )
+    sensible = tuple(line for line in script.lines if line.name not in _ELSEWHERE)
     asked = Asked(
-        script=replace(script, problems=(*script.problems, *slips)),
+        script=replace(script, lines=sensible, problems=(*script.problems, *slips)),
         ticket=replace(ticket, requester=""),
         policy=case.policy,
         now=case.delivery.received,
