@@ -281,7 +281,7 @@ def _once(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
 
 def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Notify, ...]:
     agent, plan = agent_of(case), said.plan
-    if agent is None or not said.script.lines:
+    if agent is None or not (said.script.lines or _settles(case)):
         return ()
     to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
     helps = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
@@ -297,6 +297,13 @@ def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Not
         *brought,
         Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows),
     )
+
+
+def _settles(case: Case) -> bool:
+    """Whether an answer takes effect that was held as too late, by one word of its agent."""
+    held = case.facts.held
+    late = held is not None and held.why.startswith(collision.COLLIDED)
+    return late and bool(case.delivery.approved_by)
 
 
 def _went(said: _Said, told: tuple[Notify, ...]) -> str:

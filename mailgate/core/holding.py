@@ -28,6 +28,11 @@ from mailgate.core.thread import Placement
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Purpose
 
+DROPPED = (
+    "Your answer is dropped: nothing of it was sent, and no command in it was carried out."
+    " It stays on the ticket as held, for agents' eyes."
+)
+
 
 def hold(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """Store the mail on the ticket, without effect, and ask whoever can tell.
@@ -93,16 +98,32 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
         return _asked_again(case, held), []
     done, effect = _carried_out(order or Order.SEND, held.id, case.author.address)
     reason = f"held mail {held.id}: {late or f'{done} by {case.author.address}'}"
-    to = Recipient(address=case.author.address, role="agent", why="tried to release a held mail")
-    told = Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=f"nothing was released: {late}")
+    told = (_told_late(case, late),) if late else _told_dropped(case, effect)
     decision = Decision(
         outcome=Outcome.COMMAND,
         reason=reason,
         target=held.ticket,
-        effects=(told,) if late else (effect,),
+        effects=told if late else (effect, *told),
         trace=(*case.trace, Step(step="release", verdict=late or done, reason=reason)),
     )
     return decision, []
+
+
+def _told_late(case: Case, late: str) -> Notify:
+    """An order that comes too late does nothing; what stands in its mail is not lost on the way."""
+    to = Recipient(address=case.author.address, role="agent", why="tried to release a held mail")
+    own = strip.own_words(case.mail.visible or case.mail.text).strip()
+    lines = [f"Nothing was done: {late}."]
+    lines += [f"What you wrote now reached nobody:\n\n{own}"] if own else []
+    return Notify(notice=Notice.TRANSCRIPT, to=(to,), note="\n\n".join(lines))
+
+
+def _told_dropped(case: Case, effect: Effect) -> tuple[Notify, ...]:
+    """What is released says by itself what came of it; what is dropped takes no effect."""
+    if not isinstance(effect, DropHeld) or case.policy.transcripts != "always":
+        return ()
+    to = Recipient(address=case.author.address, role="agent", why="dropped a held mail")
+    return (Notify(notice=Notice.TRANSCRIPT, to=(to,), note=DROPPED),)
 
 
 def _order(case: Case, held: HeldMail) -> Order | None:

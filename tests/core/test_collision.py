@@ -26,6 +26,7 @@ from mailgate.core.decision import (
 )
 from mailgate.core.mail import Envelope, ParsedMail
 from mailgate.core.people import Role
+from mailgate.core.policy import Policy
 from mailgate.core.token import Purpose
 from tests.core.decisions import decided, kinds, told
 from tests.core.samples import (
@@ -230,12 +231,15 @@ def held(**more: Any) -> HeldMail:
     return HeldMail(**{**fields, **more})
 
 
-def ordered(words: str, waiting: HeldMail, sender: str = ANA.address) -> Decision:
+def ordered(
+    words: str, waiting: HeldMail, sender: str = ANA.address, policy: Policy = POLICY
+) -> Decision:
     """What comes of a mail to the release address of the held mail."""
     there = reply_to(ANA.address, 5, Role.AGENT, purpose=Purpose.RELEASE)
     given = mail(sender, text=words, visible=words)
     envelope = Envelope(mail_from=sender, rcpt_tos=(there,))
-    return decided(given, replace(facts(ticket()), held=waiting), envelope=envelope)
+    there_too = replace(facts(ticket()), held=waiting)
+    return decided(given, there_too, policy, envelope=envelope)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +252,14 @@ def ordered(words: str, waiting: HeldMail, sender: str = ANA.address) -> Decisio
 )
 def test_one_word_settles_it(words: str, effect: Effect) -> None:
     found = ordered(words, held())
-    assert (found.outcome, found.effects) == (Outcome.COMMAND, (effect,))
+    assert (found.outcome, found.effects[0]) == (Outcome.COMMAND, effect)
+
+
+def test_what_is_dropped_is_said_by_policy() -> None:
+    assert told(ordered("drop", held())) == {ANA.address: "transcript"}
+    assert told(ordered("send", held())) == {}  # what is sent says so when it is
+    silent = replace(POLICY, transcripts="problems")
+    assert told(ordered("drop", held(), policy=silent)) == {}
 
 
 def test_anything_else_reaches_nobody_and_the_agent_is_asked_again() -> None:
@@ -264,7 +275,10 @@ def test_anything_else_reaches_nobody_and_the_agent_is_asked_again() -> None:
 @pytest.mark.parametrize("state", ["released", "dropped", "expired"])
 def test_what_is_settled_stays_so(words: str, state: str) -> None:
     found = ordered(words, held(state=state))
-    assert told(found) == {ANA.address: "agent-message"}
+    assert told(found) == {ANA.address: "transcript"}
+    [said] = of_kind(found, Notify)
+    assert said.note.startswith("Nothing was done: it is ")
+    assert said.note.endswith(f"reached nobody:\n\n{words}")
     assert len(found.effects) == 1
 
 
@@ -282,9 +296,24 @@ def test_other_held_mail_is_released_by_any_word(words: str) -> None:
 # --- released ------------------------------------------------------------------------------
 
 
-def released(words: str, *, as_note: bool = False) -> Decision:
+def released(words: str, *, as_note: bool = False, policy: Policy = POLICY) -> Decision:
     there = replace(known(word()), held=held())
-    return decided(by_ana(words), there, approved_by=ANA.address, as_note=as_note)
+    return decided(by_ana(words), there, policy, approved_by=ANA.address, as_note=as_note)
+
+
+@pytest.mark.parametrize(
+    ("as_note", "said"),
+    [
+        (False, "Your answer goes to rita@customer.test, carl@customer.test."),
+        (True, "Your words are an internal note; nothing of them leaves the house."),
+    ],
+)
+def test_the_agent_hears_what_became_of_it(as_note: bool, said: str) -> None:
+    found = released("It is done.", as_note=as_note)
+    [notice] = [n for n in of_kind(found, Notify) if n.notice is Notice.TRANSCRIPT]
+    assert ([p.address for p in notice.to], notice.note) == ([ANA.address], said)
+    silent = released("It is done.", policy=replace(POLICY, transcripts="problems"))
+    assert ANA.address not in told(silent)
 
 
 def test_what_is_sent_leaves_as_it_was_written() -> None:

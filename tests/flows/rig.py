@@ -79,6 +79,7 @@ autoclose_days = 3
 night = ["ana@example.org", "ben@example.org"]
 """
 _UNSAID = ("message", "inverse")  # of an event: ids, and what a database writes in its own order
+_ASKING = ("challenge", "agent-held", "collision")
 _WISH = re.compile(r"\{(notice|reply|return|release|note):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
 _TOKEN = re.compile(r"(\+|%2B)([a-z2-7]{47})@", re.IGNORECASE)
@@ -204,7 +205,7 @@ class House:
         """A text with its wishes (`{notice:ADDRESS}` ...) fulfilled."""
 
         def wish(match: re.Match[str]) -> str:
-            asked = [m for m in self.sent(match[2]) if m.notice in ("challenge", "agent-held")]
+            asked = [m for m in self.sent(match[2]) if m.notice in _ASKING]
             mail = asked[-1] if match[1] == "release" else self.last(match[2])
             if match[1] == "note":
                 return [m.note for m in self.sent(match[2]) if m.note][-1]
