@@ -9,7 +9,7 @@ import typer
 
 from mailgate.apply import Cause, apply
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
-from mailgate.cli.tickets import AS, NUMBER, chosen, get, said
+from mailgate.cli.tickets import AS, NUMBER, chosen, living, said
 from mailgate.core import audience, commands, lists
 from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
@@ -36,7 +36,8 @@ def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
     """Do what agents do by mail: '#take' '#tag printer'. With one mistake nothing is done."""
     script = _script(words)
     with house() as home:
-        told = _done(home, number, script, chosen(home, agent, needed=script.has("take")))
+        who = chosen(home, agent, needed=script.has("take"))
+        number, told = _done(home, number, script, who)
     if STATE.json:
         print_json({"ticket": number, "transcript": told})
         return
@@ -54,10 +55,10 @@ def _script(words: list[str]) -> Script:
     return script
 
 
-def _done(home: House, number: int, script: Script, agent: Agent | None) -> list[str]:
-    """Do it all in one transaction; returns the transcript."""
+def _done(home: House, number: int, script: Script, agent: Agent | None) -> tuple[int, list[str]]:
+    """Do it all in one transaction; returns the ticket's number, and the transcript."""
     with home.database.transaction() as tx:
-        ticket = get(tx, number, lock=True).view
+        ticket = living(tx, number)
         now = datetime.now(UTC)
         planned = plan(_asked(tx, home, ticket, script, agent, now))
         if planned.problems:
@@ -72,12 +73,12 @@ def _done(home: House, number: int, script: Script, agent: Agent | None) -> list
             by_agent=True,
         )
         try:
-            apply(tx, effects, cause, home.desk, number)
+            apply(tx, effects, cause, home.desk, ticket.number)
         except CannotMerge as error:
             raise Failure(str(error)) from error
         shown = [ticket_text(tx, n, home.desk.policy) for n in planned.shows]
     table = [f"{c.usage}\n    {c.effect}" for c in COMMANDS.values()] if planned.wants_help else []
-    return [*planned.said, *shown, *table]
+    return ticket.number, [*planned.said, *shown, *table]
 
 
 def _asked(

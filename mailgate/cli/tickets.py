@@ -104,7 +104,7 @@ def set_(
 ) -> None:
     """Change fields of a ticket; requester and CC are told of a new status or assignment."""
     with house() as home:
-        changed = _change(home, number, changes, agent)
+        number, changed = _change(home, number, changes, agent)
     _done(number, "changed" if changed else "was like that already", changed)
 
 
@@ -119,7 +119,7 @@ def close(
         changes = [f"status={home.desk.policy.life.closed}"]
         if resolution:
             changes.append(f"resolution={resolution}")
-        changed = _change(home, number, changes, agent)
+        number, changed = _change(home, number, changes, agent)
     _done(number, "closed" if changed else "was closed already", changed)
 
 
@@ -128,7 +128,7 @@ def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     """Answer requester and CC from the queue's address."""
     with house() as home:
         author = chosen(home, agent, needed=True)
-        _say(home, number, text, author, public=True)
+        number = _say(home, number, text, author, public=True)
     _done(number, "answered; `mailgate outbox list` shows how the mail fares")
 
 
@@ -136,7 +136,7 @@ def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
 def note(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     """Add an internal note; it never leaves the house."""
     with house() as home:
-        _say(home, number, text, chosen(home, agent, needed=False), public=False)
+        number = _say(home, number, text, chosen(home, agent, needed=False), public=False)
     _done(number, "noted, for agents only")
 
 
@@ -164,9 +164,23 @@ def merge(number: int = NUMBER, into: int = INTO, agent: str = AS) -> None:
         typer.echo(f"#{number} lives on in #{survivor}")
 
 
-def get(tx: Tx, number: int, *, lock: bool = False) -> TicketRow:
+def get(tx: Tx, number: int) -> TicketRow:
     """A ticket; raises Failure where there is none."""
-    row = tx.tickets.get(number, lock=lock)
+    return _there(tx.tickets.get(number), number)
+
+
+def living(tx: Tx, number: int) -> TicketView:
+    """A ticket, locked; a merged one is the one that it lives on in. Raises Failure for none."""
+    while True:
+        row = _there(tx.tickets.get(number, lock=True), number)
+        if row.merged_into is None:
+            return row.view
+        survivor = tx.tickets.survivor_of([number])[number]
+        typer.echo(f"#{number} lives on in #{survivor}", err=True)
+        number = survivor
+
+
+def _there(row: TicketRow | None, number: int) -> TicketRow:
     if row is None:
         raise Failure(f"there is no ticket #{number}; `mailgate ticket list` shows those there are")
     return row
@@ -210,19 +224,19 @@ def chosen(home: House, address: str, *, needed: bool) -> Agent | None:
 
 def _change(
     home: House, number: int, changes: Sequence[str], address: str
-) -> dict[str, str | None]:
-    """Change a ticket; returns the fields that are different now."""
+) -> tuple[int, dict[str, str | None]]:
+    """Change a ticket; returns its number, and the fields that are different now."""
     agent = chosen(home, address, needed=False)
     pairs, wrong = _pairs(changes)
     actor = agent.address if agent else "command line"
     with home.database.transaction() as tx:
-        ticket = get(tx, number, lock=True).view
+        ticket = living(tx, number)
         change = plan_change(ticket, pairs, home.desk.policy, actor=actor)
         if wrong or change.problems:
             raise Failure("\n".join([*wrong, *change.problems]), 2)
         cause = Cause(now=datetime.now(UTC), actor=actor, by_agent=True)
-        apply(tx, change.effects, cause, home.desk, number)
-    return {e.field: e.value for e in change.effects if isinstance(e, SetField)}
+        apply(tx, change.effects, cause, home.desk, ticket.number)
+    return ticket.number, {e.field: e.value for e in change.effects if isinstance(e, SetField)}
 
 
 def said(words: str, agent: Agent | None, home: House) -> ParsedMail:
@@ -237,7 +251,8 @@ def said(words: str, agent: Agent | None, home: House) -> ParsedMail:
     )
 
 
-def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> None:
+def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> int:
+    """Add words to a ticket; returns its number."""
     words = storable(text or ("" if sys.stdin.isatty() else _stdin()))
     if not words.strip():
         raise Failure("there is nothing to say: give --message or the words on stdin", 2)
@@ -245,7 +260,7 @@ def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bo
     mail = said(words, agent, home)
     author = mail.sender
     with home.database.transaction() as tx:
-        ticket = get(tx, number, lock=True).view
+        ticket = living(tx, number)
         effects = _answer(ticket, author, home) if public else _noted(ticket, author, home)
         cause = Cause(
             now=now,
@@ -254,7 +269,8 @@ def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bo
             author=Author(address=agent.address, name=agent.name, agent=agent) if agent else None,
             by_agent=True,
         )
-        apply(tx, effects, cause, home.desk, number)
+        apply(tx, effects, cause, home.desk, ticket.number)
+    return ticket.number
 
 
 def _stdin() -> str:
@@ -288,18 +304,19 @@ def _noted(ticket: TicketView, author: Address | None, home: House) -> list[Effe
     return [AppendMessage(kind=MessageKind.NOTE, author=author), *told]
 
 
-def _state(tx: Tx, row: TicketRow) -> dict[str, str | None]:
-    """What stands in no column of the ticket: its clocks, and whether its agent is away."""
+def _state(tx: Tx, row: TicketRow) -> dict[str, str | int | None]:
+    """Where a ticket lives on, its clocks, and whether its agent is away."""
     number = row.view.number
     away = tx.reshaping.away(datetime.now(UTC)).get(folded(row.view.assignee))
     return {
+        "merged_into": tx.tickets.survivor_of([number]).get(number),
         "snoozed_until": shapes.stamp(tx.reshaping.clock(number, "snooze")),
         "due": shapes.stamp(tx.lists.due([number]).get(number)),
         "assignee_away_since": shapes.stamp(away),
     }
 
 
-def _print_ticket(row: TicketRow, state: Mapping[str, str | None]) -> None:
+def _print_ticket(row: TicketRow, state: Mapping[str, str | int | None]) -> None:
     head, wide = shapes.ticket_head(row), ("cc", "tags")
     typer.echo(f"#{head['number']}  {one_line(head['subject'])}")
     keys = ("status", "priority", "category", "queue", "group", "assignee", "requester")

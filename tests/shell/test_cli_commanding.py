@@ -71,6 +71,50 @@ def test_two_tickets_become_one(cli: Cli) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(
+            ("reply", "1002", "-m", "Done.", "--as", "ana@example.org"), "answered", id="reply"
+        ),
+        pytest.param(("note", "1002", "-m", "She pays late."), "noted", id="note"),
+        pytest.param(("set", "1002", "priority=high"), "changed", id="set"),
+        pytest.param(("close", "1002"), "closed", id="close"),
+        pytest.param(("do", "1002", "#tag ink"), "tagged ink", id="do"),
+    ],
+)
+def test_what_is_done_to_a_merged_ticket_is_done_where_it_lives_on(
+    cli: Cli, words: tuple[str, ...], said: str
+) -> None:
+    cli.ok("ticket", "merge", "1002", "1001")
+    [before] = cli.ok("--json", "ticket", "show", "1002").lines
+    assert (before["merged_into"], before["status"]) == (1001, "closed")
+    done = cli.ok("ticket", *words)
+    assert said in done.out
+    assert "#1002 lives on in #1001" in done.err
+    assert cli.ok("--json", "ticket", "show", "1002").lines == [before]
+    [alive] = cli.ok("--json", "ticket", "show", "1001").lines
+    assert (alive["merged_into"], alive["messages"] != [] or alive["tags"]) == (None, True)
+    assert len(alive["events"]) > 4
+
+
+@pytest.mark.parametrize("word", ["#link 1002", "#show 1002", "#merge 1002"])
+def test_a_merged_ticket_that_is_named_is_the_one_it_lives_on_in(cli: Cli, word: str) -> None:
+    cli.take(letter("Ink"))
+    cli.ok("ticket", "merge", "1002", "1001")
+    done = cli.ok("ticket", "do", "1003", word, "--json").lines[0]
+    name = word.partition(" ")[0]
+    said = {
+        "#link": "#link 1002: linked with #1001",
+        "#show": "#show 1002: below",
+        "#merge": "#merge 1002: #1003 lives on in #1001",
+    }
+    assert done["transcript"][0] == said[name]
+    if name == "#show":
+        assert done["transcript"][1].startswith("Ticket #1001: Hello")
+    assert cli("ticket", "do", "1001", word).status == (0 if name == "#show" else 2)
+
+
 def test_all_mistakes_at_once_and_nothing_done(cli: Cli) -> None:
     done = cli("ticket", "do", "1001", "#clsoe", "#priority hihg", "#tag printer")
     assert done.status == 2
