@@ -89,18 +89,17 @@ class Stage:
             rows = list(reversed(tx.inbox.find(message_id=message_id)))
         return rows[nth] if len(rows) > nth and rows[nth].outcome else None
 
-    def caught(self, notice: str, address: str) -> str:
-        """The Message-ID of a notice that the relay was given for an address."""
+    def caught(self, notice: str, address: str, nth: int = 1) -> str:
+        """The Message-ID of the nth notice of a kind that the relay was given for an address."""
         with_it = f"{notice} to {address}"
-        row = wait(f"the {with_it}", lambda: self._gone(notice, address))
+        row = wait(f"the {with_it}", lambda: self._gone(notice, address, nth))
         return row.message_id
 
-    def _gone(self, notice: str, address: str) -> RecipientRow | None:
-        for row in self.outbox():
-            for one in row.recipients:
-                if row.notice == notice and one.address == address and one.state == "sent":
-                    return one
-        return None
+    def _gone(self, notice: str, address: str, nth: int) -> RecipientRow | None:
+        made = sorted((row for row in self.outbox() if row.notice == notice), key=lambda r: r.id)
+        theirs = [one for row in made for one in row.recipients if one.address == address]
+        there = len(theirs) >= nth and theirs[nth - 1].state == "sent"
+        return theirs[nth - 1] if there else None
 
     def outbox(self) -> list[OutboxRow]:
         """All mail that was queued."""
@@ -146,13 +145,14 @@ def _play(stage: Stage) -> None:
         stage.send("new request, Spanish, file, CC", mails.request(stage.run), "ticket")
     )
     confirmation = stage.caught("confirmation", "luis@example.com")
-    notice = stage.caught("agent-new", "ana@example.org")
+    stage.caught("agent-new", "ana@example.org")
     same = mails.by_token(stage.run, number)
     stage.send("reply with the subject token only", same, "reply")
     stage.send("the same mail once more", same, "duplicate")
     stage.send(
         "reply by reference, other subject", mails.by_reference(stage.run, confirmation), "reply"
     )
+    notice = stage.caught("agent-message", "ana@example.org", 2)  # of two replies, the last
     stage.send("HTML only, from somebody else", mails.html_only(stage.run), "ticket")
     stage.send("out of office", mails.out_of_office(stage.run, confirmation), "note")
     stage.send(
