@@ -24,6 +24,7 @@ HEADERS = {
 # Of agents' notices: the marker, and addresses that act.
 OF_AGENTS = ("##-", "mailto:support+", "mailto:sales+", "%23close", "mailgate held")
 _TOKEN = re.compile(r"[a-z2-7]{47,56}", re.IGNORECASE)
+_SEALED = re.compile(r"(?:\+|%2b|\bmg\.)[a-z2-7]{47,56}(?=@|%40)")
 _CLIENT = re.compile(r"\b(?:received: from|x-originating-ip|user-agent:|x-mailer:)", re.IGNORECASE)
 
 
@@ -105,9 +106,11 @@ def _in_words(
     copy: Copy, policy: Policy, secret: set[str], others: dict[str, set[str]]
 ) -> Iterator[str]:
     words = copy.words.lower()
+    # One token in some thousands ends in the letters before the @ of an agent's address.
+    plain = _SEALED.sub("token", words)
     for agent in policy.agents:
         for address in (agent.address, *agent.aliases):
-            if address.lower() in words or address.lower().replace("@", "%40") in words:
+            if address.lower() in plain or address.lower().replace("@", "%40") in plain:
                 yield f"an agent's address: {address}"
     for who, tokens in others.items():
         if who != copy.address.lower() and any(token.lower() in words for token in tokens):

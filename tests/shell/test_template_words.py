@@ -20,7 +20,6 @@ NOTES = {
     **{want.value: note for want, note in granting.NOTES.items()},
     "empty": answering.NOTHING_SENT,
     "snoozed": timers.SNOOZED,
-    "due": timers.DUE_NOW,
     "unproven": opening.CLAIMS_AGENT,
     "forged": opening.FORGED,
 }
