@@ -93,7 +93,7 @@ MAILBOXES: Mapping[str, str] = {
         1001 Carmen via Support: It prints nothing since this
         1002 Luis via Support: Each time I have to
         1003 Dora via Support: When does it come?
-        1003 Mail Delivery System via Support: A mail of ticket #1003
+        1003 Mail Delivery System via Support: A mail on ticket #1003
         1001 Carmen via Support: It is shut, & <nothing>
         1001 Support: #assign bruno: assigned to Bruno,
         1001 Support: Your answer on ticket #1001
@@ -110,7 +110,7 @@ MAILBOXES: Mapping[str, str] = {
         1001 Carmen via Support: It prints nothing since this
         1002 Luis via Support: Each time I have to
         1003 Dora via Support: When does it come?
-        1003 Mail Delivery System via Support: A mail of ticket #1003
+        1003 Mail Delivery System via Support: A mail on ticket #1003
         1001 Ana (Support): The contract has ended, do
         1001 Support: #priority high: priority is high,
         1001 Luis via Support: Ten is fine for me
