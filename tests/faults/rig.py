@@ -43,7 +43,12 @@ class Rig:
 
     def look(self) -> bool:
         """Read what the relay took since the last look, and what left the IMAP folder. True."""
-        for line in self._tail.news():
+        return self.news() >= 0
+
+    def news(self) -> int:
+        """As `look`; how many mails the relay took."""
+        lines = list(self._tail.news())
+        for line in lines:
             for address in line.get("to", ()):
                 if address == AGENT:
                     self.notices.append(line["message_id"])
@@ -51,7 +56,7 @@ class Rig:
                     self.sent.append((line["message_id"], address))
         with self._looking:
             self._look_at_imap()
-        return True
+        return len(lines)
 
     def _look_at_imap(self) -> None:
         processed, failed = self.imap.folders["Processed"], self.imap.folders["Failed"]

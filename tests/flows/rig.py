@@ -22,12 +22,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import default
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mailgate.apply import Cause, apply
-from mailgate.assembly import make_desk
-from mailgate.config import load
 from mailgate.core.change import plan_change
 from mailgate.core.mail import Envelope, Inbound
 from mailgate.core.token import Purpose, open_
@@ -39,6 +38,7 @@ from store.database import Database, Tx
 from store.inbox import Settled
 from store.outbox import OutboxRow
 from store.ticket_rows import Event
+from tests.desk_rig import desk_of
 
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 CONFIG = """\
@@ -138,7 +138,7 @@ class House:
         (folder / "rules.yaml").write_text(rules or "rules: []\n", encoding="utf-8")
         self.database = database
         self.now = START
-        self.desk = make_desk(load(folder / "config.toml"), "story")
+        self.desk = desk_of(folder / "config.toml", "story")
         self.intake = Intake(database)
         self.worker = Worker(
             database=database, parsers=parsers, desk=self.desk, clock=lambda: self.now
@@ -358,10 +358,10 @@ def _first_address(raw: bytes) -> str:
     return found[1].decode("ascii") if found else "unknown@example.net"
 
 
+@lru_cache(maxsize=1000)
 def _parsed(raw: bytes) -> EmailMessage:
-    message = email.message_from_bytes(raw, policy=default)
-    assert isinstance(message, EmailMessage)
-    return message
+    # Whoever asks again gets the same one, to look at.
+    return email.message_from_bytes(raw, policy=default)
 
 
 def _outcome(settled: Settled) -> str:

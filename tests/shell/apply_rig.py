@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mailgate.apply import Cause, Desk, apply
-from mailgate.assembly import make_desk
-from mailgate.config import load
 from mailgate.core.decision import Effect, Notice, Notify, OpenTicket, Recipient
 from mailgate.core.mail import Address, ParsedMail
 from mailgate.render import Renderer
 from store.database import Database
 from store.outbox import OutboxRow
+from tests.desk_rig import desk_of
 from tests.flows.rig import CONFIG
 
 NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
@@ -55,7 +54,7 @@ class Office:
         (folder / "config.toml").write_text(CONFIG, encoding="utf-8")
         (folder / "rules.yaml").write_text("rules: []\n", encoding="utf-8")
         self.database = database
-        self.desk: Desk = make_desk(load(folder / "config.toml"), "office")
+        self.desk: Desk = desk_of(folder / "config.toml", "office")
 
     def without_templates(self, folder: Path) -> Desk:
         """A desk whose only templates are broken."""
