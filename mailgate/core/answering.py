@@ -14,10 +14,10 @@ from mailgate.core import (
     collision,
     commanding,
     commands,
+    forwarded,
     lists,
     outside,
     strip,
-    strip_headings,
 )
 from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
@@ -136,7 +136,7 @@ def _said(case: Case, ticket: TicketView) -> _Said:
         # Its agent knows by now that the ticket has moved on: what it ordered is not done either.
         files = bool(case.mail.attachments)
         return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=True)
-    script = commands.read(own, _forwarded(own))
+    script = commands.read(own, forwarded.begins(own))
     if script.lines:
         known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
         script = replace(script, rest=commands.without_signature(script.rest, known))
@@ -164,17 +164,6 @@ def _said(case: Case, ticket: TicketView) -> _Said:
         ),
         inward=case.inward or script.has("note"),
     )
-
-
-def _forwarded(words: str) -> int | None:
-    """The line where a forwarded mail begins: nothing in it is a command (reliability: C4)."""
-    lines = words.split("\n")
-    found = (
-        at
-        for at, line in enumerate(lines)
-        if strip_headings.divider(line) or strip_headings.header_block(lines, at, len(lines))
-    )
-    return next(found, None)
 
 
 def _outcome(said: _Said) -> Outcome:

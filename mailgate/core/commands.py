@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 
 from mailgate.core.people import Power
 
@@ -18,8 +19,12 @@ MISTAKES = "mistakes in its commands"  # why a mail is held
 BETWEEN = "words between the lines of our notice"  # so is this
 MOST_LINES = 30  # commands in one mail
 MOST_WORDS = 4  # of a value below the top; a longer line is running text
-_LINE = re.compile(r"\s{0,8}#([^\W\d_][\w-]{0,40})(?::(?=\s|$))?(?=\s|$)(.*)", re.DOTALL)
-_TRIED = re.compile(r"\s{0,8}#[^\W\d_]")  # at the top, somebody wanted a command
+# Marks without width stand at the beginning of what some clients make of HTML.
+_BLANK = r"[\s\u200b-\u200f\u2060\ufeff\u00ad]{0,8}"
+_LINE = re.compile(_BLANK + r"#([^\W\d_][\w-]{0,40})(?::(?=\s|$))?(?=\s|$)(.*)", re.DOTALL)
+_TRIED = re.compile(_BLANK + r"#[^\W\d_]")  # at the top, somebody wanted a command
+# What a client writes in the text for a logo: "[cid:image001.png@01D9]".
+_LOGO = re.compile(r"\[(?:cid|image|inline image)\s?:[^\]\n]{0,300}\]", re.IGNORECASE)
 _NUMBER = re.compile(r"#?([0-9]{1,12})\b")
 
 
@@ -172,6 +177,8 @@ def read(words: str, own: int | None = None) -> Script:
     found: list[Line] = []
     slips: list[Slip] = []
     for at, text in enumerate(lines[:end], 1):
+        if len(found) > MOST_LINES or len(slips) >= MOST_LINES:
+            break  # looking for what was meant takes its time
         if text.strip():
             line = _line(at, text)
             if isinstance(line, Line):
@@ -180,7 +187,7 @@ def read(words: str, own: int | None = None) -> Script:
                 slips.append(line)
     rest = "\n".join(words.split("\n")[end:]).strip("\n")
     if not any(line.name == "send" for line in found):
-        slips += _misplaced(lines[end:own], end + 1)
+        slips += islice(_misplaced(lines[end:own], end + 1), MOST_LINES)
     slips += _contradictions(found)
     return Script(lines=tuple(found), rest=rest, problems=tuple(sorted(slips, key=lambda s: s.at)))
 
@@ -198,9 +205,10 @@ def mentions(words: str) -> tuple[int, ...]:
 def without_signature(rest: str, known: tuple[str, ...]) -> str:
     """The rest, "" where it is nothing but a signature: lines such as `known`, and a greeting.
 
-    A command with a signature below it is a command only (reliability: C5).
+    A command with a signature below it is a command only (reliability: C5). A logo is none.
     """
-    lines = {" ".join(line.split()).casefold().strip(" ,.!-–—") for line in rest.split("\n")}
+    bare = _LOGO.sub("", rest)
+    lines = {" ".join(line.split()).casefold().strip(" ,.!-–—") for line in bare.split("\n")}
     own = {" ".join(k.split()).casefold().strip(" ,.!-–—") for k in known}
     return "" if lines <= own | GREETINGS | {""} else rest
 

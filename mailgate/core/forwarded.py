@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mailgate.core import addresses
+from mailgate.core import addresses, strip_headings
 from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.prefixes import is_forward
 from mailgate.core.spelled import spelled_date
@@ -96,6 +96,20 @@ def find(mail: ParsedMail, attached: Sequence[ParsedMail] = ()) -> Forwarded | N
         if found := _at(lines, at, line, mail):
             return found
     return None
+
+
+def begins(words: str) -> int:
+    """The line where a mail begins that was forwarded or copied: none of it is the writer's.
+
+    Nor is what stands below MAX_LINES: to look at all of a very long mail takes seconds.
+    """
+    lines = words.split("\n", MAX_LINES)[:MAX_LINES]
+    found = (
+        at
+        for at, line in enumerate(lines)
+        if strip_headings.divider(line) or strip_headings.header_block(lines, at, len(lines))
+    )
+    return next(found, len(lines))
 
 
 def _attached(inside: ParsedMail) -> Original:

@@ -24,6 +24,8 @@ def names(script: Script) -> list[tuple[str, str]]:
         pytest.param("#CLOSE", [("close", "")], "", id="in capitals"),
         pytest.param("#assign: ben", [("assign", "ben")], "", id="with a colon"),
         pytest.param("  #assign\xa0 ben  x", [("assign", "ben x")], "", id="odd blanks"),
+        pytest.param("\u200b#close", [("close", "")], "", id="behind a mark without width"),
+        pytest.param("\ufeff #take\nHi", [("take", "")], "Hi", id="behind another one"),
         pytest.param("#take\nHello\n\nBye", [("take", "")], "Hello\n\nBye", id="words at once"),
         pytest.param("#1 thing", [], "#1 thing", id="a number is none"),
         pytest.param("# close", [], "# close", id="nor is a heading"),
@@ -132,3 +134,18 @@ def test_no_words_are_lost_and_none_are_both(words: str) -> None:
     kept = [text for text in script.rest.split("\n") if text.strip()]
     assert top[len(top) - len(kept) :] == kept
     assert all(1 <= at <= len(lines) for at in known)
+
+
+@pytest.mark.parametrize("line", ["#takex", "#take", "#tag x"])
+def test_very_many_commands_are_no_work_and_hold_the_mail(line: str) -> None:
+    script = read(f"{line}\n" * 100_000)
+    assert len(script.lines) <= MOST_LINES + 1
+    assert 1 <= len(script.problems) <= MOST_LINES + 1
+
+
+def test_very_many_commands_below_words_are_told_as_few() -> None:
+    assert len(read("Hi\n" + "#close\n" * 1000).problems) == MOST_LINES
+
+
+def test_a_logo_below_a_command_is_no_answer() -> None:
+    assert without_signature("Ana\n\n[cid:image001.png@01D9A]\n[image: Logo]", ("Ana",)) == ""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailgate.core.forwarded import find, people
+from mailgate.core.forwarded import MAX_LINES, begins, find, people
 from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.parse import parse
 from mailgate.core.prefixes import is_forward
@@ -262,3 +262,16 @@ def test_real_mails_are_read_without_a_fault(corpus: Path) -> None:
         if len(raw) < 50_000:
             found = find(parse(raw))
             assert found is None or found.original.sender is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("#take", 1),
+        ("#take\n\n---------- Forwarded message ---------\n#close", 2),
+        ("x\n" * 5000, MAX_LINES),
+        ("From: a@b.example\n" * 5000, MAX_LINES),
+    ],
+)
+def test_where_a_copied_mail_begins(words: str, line: int) -> None:
+    assert begins(words) == line
