@@ -28,8 +28,6 @@ from mailgate.core import rules
 from mailgate.core.decision import Notice
 from mailgate.core.mail import Envelope
 from mailgate.core.screen import screen
-from mailgate.daemon import Daemon
-from mailgate.ops import demo as demonstration
 from mailgate.parsing import Parsers
 from mailgate.render import SAMPLES, Renderer
 from mailgate.verifying import NotInstalled
@@ -94,6 +92,9 @@ def check() -> None:
 
 def serve() -> None:
     """Run the daemon in the foreground until SIGTERM or Ctrl-C."""
+    # Only here, so that no other command waits for servers that it does not start.
+    from mailgate.daemon import Daemon
+
     config = configuration()
     journal.configure()
     try:
@@ -169,6 +170,8 @@ def status() -> None:
 
 def demo() -> None:
     """Show the whole main job with real mail on this machine, in a scratch folder."""
+    from mailgate.ops import demo as demonstration
+
     code = demonstration.run(as_json=STATE.json, stay=sys.stdin.isatty())
     if code:
         raise Failure("the demo did not end as it should; see the table above", code)

@@ -14,8 +14,6 @@ from tests.faults.judge import Verdict
 from tests.faults.load import wait_for
 from tests.faults.rig import rig
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.mark.parametrize(("weaken", "doubled"), [("", 0), ("dedupe", 6)])
 def test_without_dedupe_clients_that_try_again_double_their_tickets(

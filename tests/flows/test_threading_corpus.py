@@ -105,7 +105,6 @@ def imported(house: House, posts: Iterable[Post]) -> dict[str, int]:
     return {name: lives_on.get(number, number) for name, number in on.items()}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "order",
     [
@@ -166,7 +165,6 @@ def _chain(talk: Talk, n: int, *, length: int) -> list[Letter]:
     return chain
 
 
-@pytest.mark.timeout(300)
 def test_tokens_alone_join_no_wrong_ticket(posts: list[Post], opened: House) -> None:
     """Without References and In-Reply-To: what a post keeps of ours finds its ticket, or nothing.
 

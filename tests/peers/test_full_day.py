@@ -38,7 +38,6 @@ from tests.peers.town import (
 
 pytestmark = [
     pytest.mark.peer,
-    pytest.mark.timeout(200),
     pytest.mark.skipif(bool(missing()), reason=missing() or "Postfix runs"),
 ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,16 @@ def commands() -> list[tuple[str, ...]]:
         inner = getattr(command, "commands", None)
         found += [(name, word) for word in sorted(inner)] if inner else [(name,)]
     return found
+
+
+def test_only_serve_waits_for_the_import_of_the_servers() -> None:
+    words = "import mailgate.cli.app, sys; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "store.database" in loaded
+    assert not loaded & {"mailgate.daemon", "mailgate.ops.demo", "uvicorn", "starlette"}
 
 
 def test_the_contracts_commands_are_there() -> None:

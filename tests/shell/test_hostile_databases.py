@@ -104,7 +104,6 @@ def test_p4_p5_hostile_mail_gives_the_same_tickets_on_both(
 
 
 @pytest.mark.peer
-@pytest.mark.timeout(300)
 def test_p5_the_corpus_gives_the_same_tickets_on_both(
     sqlite_database: Database,
     postgres_database: Database,
