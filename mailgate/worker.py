@@ -367,7 +367,7 @@ def _duplicate_of(tx: Tx, waiting: Waiting) -> int | None:
     if waiting.source.startswith("import"):
         return tx.inbox.first_with(waiting.digest, waiting.fingerprint, waiting.id)
     first = tx.inbox.first_with(waiting.fingerprint, waiting.digest, waiting.id)
-    return None if first is not None and tx.inbox.proves(waiting, first) else first
+    return None if first is not None and tx.inbox.supersede(waiting, first) else first
 
 
 def _stamp(job: _Job) -> Stamped | None:

@@ -104,6 +104,7 @@ _CLAIM, _CLAIM_OF = (
     .returning(inbox)
     for due in (_CLAIMABLE, _CLAIMABLE_OF)
 )
+_SENT = "sent "  # what the source of a mail in a Sent folder begins with
 _SETTLE = update(inbox).where(_I.id == bindparam("which"), _I.outcome.is_(None))
 
 
@@ -186,13 +187,20 @@ class Inbox:
         first = int(self._conn.execute(_CLAIMED_BY, {"fingerprint": key}).scalar_one())
         return None if first == inbox_id else first
 
-    def proves(self, waiting: Waiting, first: int) -> bool:
-        """Whether a copy in a Sent folder says more than the first copy, which was ignored."""
-        if not waiting.source.startswith("sent "):
-            return False
+    def supersede(self, waiting: Waiting, first: int) -> bool:
+        """Whether this copy of a content is to be decided although row `first` had it before.
+
+        That is so where one of the two lies in a Sent folder, the other came by mail, and the first
+        was ignored: each of them proves another thing. Later copies are duplicates of this one.
+        """
         settled = self.get(first)
-        again = settled is not None and settled.source.startswith("sent ")
-        return settled is not None and not again and settled.outcome is Outcome.IGNORED
+        if settled is None or settled.outcome is not Outcome.IGNORED:
+            return False
+        if waiting.source.startswith(_SENT) == settled.source.startswith(_SENT):
+            return False
+        mine = contents.update().where(contents.c.inbox == first).values(inbox=waiting.id)
+        self._conn.execute(mine)
+        return True
 
     def waiting_parent(self, ids: Sequence[str], before: int) -> int | None:
         """The row of an undecided mail, older than `before`, with one of these Message-IDs."""

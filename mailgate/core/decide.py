@@ -136,7 +136,7 @@ def _in_sent(case: Case) -> Decision:
     given = proofs.claims(case.mail, case.delivery.envelope, case.policy)
     placed = _placement(case, proofs.proofs(given, case.facts, case.delivery.received))
     case = replace(case, standing=placed.standing, trace=(*case.trace, *placed.steps))
-    why = outside.unfit(case)
+    why = outside.unfit(case) or outside.comes_by_mail(case, answers=bool(given))
     if not why and placed.number is not None and placed.standing.outside:
         return _on_ticket(case, placed, placed.number)
     if not why:

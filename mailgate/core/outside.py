@@ -45,6 +45,17 @@ def unfit(case: Case) -> str:
     return authorise.dated(asked).partition(":")[0]
 
 
+def comes_by_mail(case: Case, *, answers: bool) -> str:
+    """Why another copy of a mail in a Sent folder says more, "" where it is on its own.
+
+    An answer to a notice of ours (it `answers` by a token) that is addressed to us reaches us as
+    mail. That copy may do all an answer does; this one only tells that somebody has written.
+    """
+    if answers and any(case.policy.own(address) for address in addressed.present(case.mail)):
+        return "it is an answer to us, and what reaches us counts"
+    return ""
+
+
 def standings(asked: Question, case: Case, found: Mapping[int, Standing]) -> Mapping[int, Standing]:
     """What the author may do on each ticket, where a mail to its people may be all there is."""
     if not case.delivery.live or case.delivery.approved_by:

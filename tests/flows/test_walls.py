@@ -123,3 +123,31 @@ def test_a_sealed_mail_is_no_answer(house: House) -> None:
     outcome = write(house, ANA, house.last(ANA).reply_to, "AAAA", kind)
     assert (outcome, answers(house, RITA)) == ("note", [])
     assert house.last(ANA).notice == "agent-message"
+
+
+def test_the_copy_in_sent_does_not_swallow_the_answer(house: House) -> None:
+    write(house, RITA, BOX, "It does not print.", cc=CARL)
+    ana = house.last(ANA)
+    house.now += timedelta(minutes=1)
+    raw = (
+        f"From: {ANA}\nTo: {ana.reply_to}\nCc: {RITA}\nMessage-ID: <one@ana.example>\n"
+        f"Subject: Re: Printer\nIn-Reply-To: {ana.message_id}\nMIME-Version: 1.0\n"
+        f"Date: {house.now:%a, %d %b %Y %H:%M:%S} +0000\n{TEXT}\n#tag x\n\nHello\n"
+    )
+    mail = raw.replace("\n", "\r\n").encode()
+    trace = b"Received: from x by y; Mon, 4 May 2026 09:00:00 +0000\r\n"
+    outcomes = []
+    for source, login in (("sent support", ""), ("", ANA), ("", ANA), ("sent support", "")):
+        stamp = trace * len(outcomes)
+        given = (
+            {"source": source, "rcpt": []} if source else {"login": login, "rcpt": [ana.reply_to]}
+        )
+        inbox = house.deliver(stamp + mail, **given)
+        house.settle()
+        with house.database.reading() as tx:
+            row = tx.inbox.get(inbox)
+        assert row is not None
+        outcomes.append(str(row.outcome))
+    assert outcomes == ["ignored", "reply", "duplicate", "duplicate"]
+    assert len(answers(house, CARL)) == 1
+    assert answers(house, RITA) == []
