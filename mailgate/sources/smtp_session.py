@@ -131,9 +131,14 @@ class Session(Connection):
             raise Refused("501 5.5.4 Bad parameters")
         if int(size) > self.door.settings.limits.size:
             self.log_refused("too big")
-            raise Refused("552 5.3.4 Message too big")
+            raise Refused(self._too_big())
         if not path.address.isascii() and "SMTPUTF8" not in params:
             raise Refused("553 5.6.7 That address needs SMTPUTF8")
+
+    def _too_big(self) -> str:
+        """People read it in the bounce that their own server makes."""
+        most = self.door.settings.limits.size
+        return f"552 5.3.4 Message too big, {most} octets at most; send large files another way"
 
     async def _rcpt(self, arg: str) -> None:
         if self._transaction.mail_from is None:
@@ -150,7 +155,7 @@ class Session(Connection):
             raise Refused("452 4.5.3 Too many recipients, send the rest separately")
         if not self.door.accepts(path.address):
             self.log_refused("unknown recipient")
-            raise Refused("550 5.1.1 No such mailbox here")
+            raise Refused("550 5.1.1 No such mailbox here; check the address")
         self._transaction.rcpt_tos.append(path.address)
         await self.push("250 2.1.5 Recipient noted")
 
@@ -184,7 +189,7 @@ class Session(Connection):
                 return True
             if content.received > 2 * limits.size + BLOCK:
                 self.log_refused("too big")
-                self.last_words("552 5.3.4 Message far too big, closing the connection")
+                self.last_words(f"{self._too_big()}; closing the connection")
                 return False
             self._reset_timeout()
             now = self.loop.time()
@@ -209,7 +214,7 @@ class Session(Connection):
         settings = self.door.settings
         if content.too_big:
             self.log_refused("too big")
-            reply = "552 5.3.4 Message too big"
+            reply = self._too_big()
         elif content.gone:
             self.log_deferred("too many mails under way")
             reply = "452 4.3.1 Too many mails under way, please try again later"
@@ -229,7 +234,7 @@ class Session(Connection):
         strict = settings.refuse_bare_newlines and not settings.trusts(self.ip)
         if strict and has_bare_newline(raw):
             self.log_refused("bare newline")
-            return "550 5.6.11 A line ends with a bare CR or LF"
+            return "550 5.6.11 A line ends with a bare CR or LF, write CRLF instead"
         if self._timeout_handle is not None:
             self._timeout_handle.cancel()  # the peer has done its part; this wait is ours
         task = self.door.commit(self._inbound(raw))

@@ -79,6 +79,22 @@ def test_a_changed_or_removed_message_is_found_by_what_it_says_now(database: Dat
     assert (found(database, "yak", "gnu"), again) == ([number], again)
 
 
+def test_a_message_that_is_stripped_anew_is_found_by_its_new_words_alone(
+    database: Database,
+) -> None:
+    number, other = ticket(database), ticket(database)
+    say(database, number, "zebra crossing\n\nOn Monday Ben wrote:\n> the yak is late")
+    say(database, other, "another yak")
+    for visible, there in (("zebra crossing", [other]), ("zebra and yak", [number, other])):
+        with database.transaction() as tx:
+            [stored] = tx.history.batch(0, ticket=number, since=None)
+            assert tx.history.reword(stored, visible)
+            assert not tx.history.reword(stored, "overtaken gnu")
+        assert sorted(found(database, "yak")) == there
+        assert found(database, "zebra") == [number]
+    assert found(database, "monday", "gnu") == []
+
+
 @pytest.mark.parametrize(
     "words", ['"', "a* OR b", "NEAR(x y)", "(x", "x:*", "a & !b", "'; DROP", "\x00x", "ſ" * 90]
 )
