@@ -34,6 +34,9 @@ def test_it_does_what_the_mail_would_do(cli: Cli) -> None:
     people = cli.ok("ticket", "show", "1001").out
     assert "time spent 15 minutes" in people
     assert "serial     A-113" in people
+    assert "resolution new ink" in people
+    assert "due        2099-01-02T10:00:00+00:00" in people
+    assert "linked     #1002 (linked-by-agent)" in people
     assert "inverse" not in people
     assert ("assignment", "carmen@example.com") in sent(cli)
 
