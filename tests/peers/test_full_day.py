@@ -96,6 +96,7 @@ MAILBOXES: Mapping[str, str] = {
         1001 Carmen via Support: It is shut, & <nothing>
         1001 Support: #assign bruno: assigned to Bruno,
         1001 Support: Your answer on ticket #1001
+        1001 Support: Your answer is dropped: nothing
         1004 Carmen via Support: I forgot: there is a
         1002 Luis via Support: status?
         1002 Support: #take: assigned to Ana There
