@@ -137,10 +137,15 @@ def _postgres_unsynced(dbapi: Any, _record: Any) -> None:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Give the driver's errors our names. Raises Unavailable or Full."""
+    """Give the driver's errors our names. Raises Unavailable or Full.
+
+    What no database will ever run stays what it was: waiting would not mend it.
+    """
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.InternalError) as error:
+        if _hopeless(error.orig):
+            raise
         kind = Full if _full(error.orig) else Unavailable
         raise kind(str(error.orig or error)) from error
     except exc.TimeoutError as error:
@@ -150,3 +155,14 @@ def translated() -> Iterator[None]:
 def _full(error: BaseException | None) -> bool:
     primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     return primary in _SQLITE_FULL or getattr(error, "sqlstate", None) in _POSTGRES_FULL
+
+
+def _hopeless(error: BaseException | None) -> bool:
+    """Whether SQLite refuses the statement itself; psycopg has ProgrammingError for that.
+
+    A table that is not there may be that of a database that is just being put in place.
+    """
+    if not isinstance(error, sqlite3.OperationalError):
+        return False
+    primary = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    return primary == sqlite3.SQLITE_ERROR and not str(error).startswith("no such table")

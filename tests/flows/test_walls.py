@@ -136,7 +136,7 @@ def test_the_copy_in_sent_does_not_swallow_the_answer(house: House) -> None:
     )
     mail = raw.replace("\n", "\r\n").encode()
     trace = b"Received: from x by y; Mon, 4 May 2026 09:00:00 +0000\r\n"
-    outcomes = []
+    outcomes: list[str] = []
     for source, login in (("sent support", ""), ("", ANA), ("", ANA), ("sent support", "")):
         stamp = trace * len(outcomes)
         given = (

@@ -152,6 +152,17 @@ def test_foreign_keys_hold(database: Database) -> None:
         tx.tickets.add_tag(4711, "no such ticket")
 
 
+def test_a_statement_that_cannot_run_is_not_waited_for(database: Database) -> None:
+    with pytest.raises(exc.DBAPIError) as caught, database.reading() as tx:
+        tx.conn.exec_driver_sql("SELECT 1 UNION SELECT")
+    assert not isinstance(caught.value, Unavailable)
+
+
+def test_a_table_that_is_not_there_yet_is_waited_for(sqlite_database: Database) -> None:
+    with pytest.raises(Unavailable, match="no such table"), sqlite_database.reading() as tx:
+        tx.conn.exec_driver_sql("SELECT 1 FROM nowhere")
+
+
 def test_a_writer_does_not_stop_readers(sqlite_database: Database) -> None:
     with sqlite_database.transaction() as writer:
         writer.set_setting("a", "1")
