@@ -30,6 +30,7 @@ from mailgate.core.decision import (
     Reshape,
     RevokeTokens,
     SetField,
+    Split,
     Thanked,
     Undo,
     Wished,
@@ -38,7 +39,7 @@ from mailgate.core.mail import DeliveryReport, ParsedMail
 from mailgate.core.people import Author
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import hidden
-from mailgate.desk import Cause, Desk
+from mailgate.desk import Cause, Desk, aside
 from mailgate.notices import NO_TICKET, Notices, Occasion, held_for
 from store.database import Tx
 from store.held import APPROVED, AS_NOTE, DROPPED
@@ -76,6 +77,7 @@ class _Run:
     inverse: list[reshaping.Inverse] = field(default_factory=list)  # how to take it all back
     told: Cause | None = None  # whose words notices carry, where they are not the mail's
     placed: bool = False  # the mail that was held has become what it is now
+    left: int = 0  # the ticket before the one that was split off it
     said: list[str] = field(default_factory=list)  # what an agent is told of that, line by line
 
     def do(self, effect: Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
@@ -115,6 +117,8 @@ class _Run:
                 old = self.tx.wishes.rate(self.number, effect.rating)
                 self.seen = None
                 self._event("rated", old=old, new=effect.rating, by=effect.by)
+            case Split():
+                self._split(effect)
             case Undo():
                 self._undo(effect)
             case Acted():
@@ -182,6 +186,8 @@ class _Run:
                 self.number, mail, effect.kind, effect.author, now=at, inbox=self.cause.inbox
             )
         self.placed = True
+        if self.left:
+            self.tx.splitting.bring(held.message, self.number)
         if effect.mail is None:
             self.tx.tickets.set_message_kind(held.message, effect.kind)
         else:
@@ -298,6 +304,21 @@ class _Run:
             self.number = survivor
         self._event("merged", other=merged, because=effect.because)
 
+    def _split(self, effect: Split) -> None:
+        """The message leaves with all that it opens; what follows is done on the new ticket."""
+        old, now = self.number, self.cause.now
+        apart = _Run(tx=self.tx, cause=self.cause, desk=self.desk, number=0)
+        apart.do(effect.opened)
+        self.tx.splitting.move(effect.message, old, apart.number, now)
+        number, because = effect.message, effect.because
+        self._event("split", message=number, into=apart.number, because=because)
+        apart._event("split-from", message=number, other=old, because=because)
+        for one in effect.effects:
+            apart.do(one)
+        self.events += apart.events
+        self.number, self.seen, self.left = apart.number, None, old
+        self.said.append(f"Message {number} is #{apart.number} now, a ticket of its own.")
+
     def _undo(self, effect: Undo) -> None:
         back = self.tx.reshaping.act(effect.event)
         waiting = self.tx.outbox.list(inbox=effect.inbox) if effect.inbox is not None else []
@@ -360,7 +381,14 @@ class _Run:
         )
         if effect.notice is Notice.AGENT_BOUNCE:
             effect = replace(effect, note="paused" if self.paused else "counted")
-        Notices(tx=self.tx, cause=self.told or self.cause, desk=self.desk).notify(effect, on)
+        Notices(tx=self.tx, cause=self._speaker(effect), desk=self.desk).notify(effect, on)
+
+    def _speaker(self, effect: Notify) -> Cause:
+        """Whose words a notice carries."""
+        if effect.of is None:
+            return self.told or self.cause
+        message = self.tx.background.message(effect.of)
+        return aside(self.cause, self.cause.reread[effect.of], message)
 
     def _old(self, notice: Notice) -> str:
         wanted = "assignee" if notice is Notice.ASSIGNMENT else "status"

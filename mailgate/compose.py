@@ -94,6 +94,7 @@ class NoticeContext:
     diagnostic: str = ""  # what the server there said
     around: Surroundings = field(default_factory=Surroundings)
     wished: bool = False  # a customer's reply asked for it
+    apart: bool = False  # a message of another ticket has become this one
     note_address: str = ""  # what this one agent sends there is an internal note
     last_message: datetime | None = None  # when the last public message before came
     lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
@@ -244,6 +245,7 @@ def _wish_words(status: str, ctx: NoticeContext, policy: Policy) -> dict[str, ob
         "last_message": f"{last:%Y-%m-%d}" if last else "",
         "rating": ctx.ticket.rating,
         "wished": ctx.wished,
+        "apart": ctx.apart,
         "ask_rating": over and policy.customers.rating and not ctx.ticket.rating,
     }
 

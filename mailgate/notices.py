@@ -164,6 +164,7 @@ class Notices:
             diagnostic=on.diagnostic,
             wished=effect.wished,
             due=effect.due,
+            apart=effect.of is not None,
             last_message=self._last_message(effect, on),
             note_address=self._note_address(to, on, sealer),
         )
@@ -189,7 +190,7 @@ class Notices:
             references=self._references(to, sealer.ticket.number),
             # The id that an agent's client gave a mail names a private machine.
             goes_on=effect.notice is Notice.ANSWER
-            or (self.cause.by_agent and to[0].role != "agent"),
+            or (self.cause.by_agent and to[0].role != "agent" and effect.of is None),
         )
         challenge = on.held if effect.notice in _ASKING else None
         days = _release_days(effect.notice, self.desk.policy)

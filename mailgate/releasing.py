@@ -6,7 +6,7 @@ command line) nor when the daemon dies: what is approved is released, and only o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,11 +16,12 @@ from mailgate.apply import apply
 from mailgate.core import thread
 from mailgate.core.case import Delivery
 from mailgate.core.decide import decide
-from mailgate.core.decision import Decision, HeldMail
+from mailgate.core.decision import Decision, HeldMail, Keys
 from mailgate.core.identify import identify
 from mailgate.core.mail import ParsedMail
-from mailgate.desk import Cause, Desk
+from mailgate.desk import Cause, Desk, Reread
 from mailgate.parsing import Parsers, passed_on
+from mailgate.rereading import reread, with_mails
 from mailgate.wire import Part
 from store.database import Database, Tx, Unavailable
 from store.held import APPROVED, AS_NOTE, RELEASED
@@ -52,6 +53,18 @@ def release(
     with database.reading() as tx:
         held = tx.held.get(held_id)
     return held is not None and held.state == RELEASED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A held mail as it was read again."""
+
+    row: Settled
+    mail: ParsedMail
+    keys: Keys
+    parts: tuple[Part, ...]
+    left_behind: tuple[str, ...]
+    reread: Mapping[int, Reread]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +111,12 @@ class Releaser:
                 )
 
     def _carry_out(self, held: HeldMail) -> bool:
-        mail, parts, left_behind = self._read(held)
-        now = self.clock()
+        read = self._read(held)
+        mail, now = read.mail, self.clock()
         with self.database.transaction() as tx:
             if not tx.held.finish(held.id, now):
                 return False  # another node was faster
-            decision = self._apply(tx, held, mail, (parts, left_behind), now)
+            decision = self._apply(tx, held, read, now)
             crash.point("challenge.release")
         journal.settled(
             inbox=held.inbox,
@@ -114,29 +127,29 @@ class Releaser:
         )
         return True
 
-    def _read(self, held: HeldMail) -> tuple[ParsedMail, tuple[Part, ...], tuple[str, ...]]:
+    def _read(self, held: HeldMail) -> _Read:
         with self.database.reading() as tx:
             row = tx.inbox.get(held.inbox)
-            raw = tx.blobs.get(row.digest) if row else b""
-        mail = self.parsers.submit(raw, self.desk.policy.languages, dress=True).result()
-        parts, left_behind = passed_on(self.parsers, raw, mail)
-        return mail, parts, left_behind
-
-    def _apply(
-        self,
-        tx: Tx,
-        held: HeldMail,
-        mail: ParsedMail,
-        files: tuple[tuple[Part, ...], tuple[str, ...]],
-        now: datetime,
-    ) -> Decision:
+            if row is None:
+                raise LookupError(f"no inbox row {held.inbox}")
+            raw = tx.blobs.get(row.digest)
         policy = self.desk.policy
-        row = tx.inbox.get(held.inbox)
-        if row is None:
-            raise LookupError(f"no inbox row {held.inbox}")
+        mail = self.parsers.submit(raw, policy.languages, dress=True).result()
+        parts, left_behind = passed_on(self.parsers, raw, mail)
         keys = replace(thread.keys(mail, row.envelope, policy), held=held.id, own_id="")
-        keys = replace(keys, tickets=(*keys.tickets, held.ticket))
-        facts = replace(tx.facts.gather(keys, now=now), held=held)
+        return _Read(
+            row=row,
+            mail=mail,
+            keys=replace(keys, tickets=(*keys.tickets, held.ticket)),
+            parts=parts,
+            left_behind=left_behind,
+            reread=reread(self.database, self.parsers, keys, policy),
+        )
+
+    def _apply(self, tx: Tx, held: HeldMail, read: _Read, now: datetime) -> Decision:
+        policy, row, mail = self.desk.policy, read.row, read.mail
+        facts = replace(tx.facts.gather(read.keys, now=now), held=held)
+        facts = replace(facts, messages=with_mails(facts.messages, read.reread))
         decision = decide(mail, _delivery(row, held, now), facts, policy)
         agent = policy.agent_for(held.owner) if held.owner else None
         cause = Cause(
@@ -145,11 +158,12 @@ class Releaser:
             mail=mail,
             inbox=held.inbox,
             author=identify(mail, row.envelope, policy),
-            parts=files[0],
-            left_behind=files[1],
+            parts=read.parts,
+            left_behind=read.left_behind,
             by_agent=agent is not None,
             agent=agent,
             held=held,
+            reread=read.reread,
         )
         target = decision.target if isinstance(decision.target, int) else None
         apply(tx, decision.effects, cause, self.desk, target)

@@ -53,14 +53,21 @@ def _facts(tx: Tx, row: TicketRow, policy: Policy) -> list[str]:
         **{f"{key}": str(value) for key, value in sorted(view.fields.items())},
         "waits until": f"{snoozed.astimezone(policy.zone):%Y-%m-%d %H:%M}" if snoozed else "",
         "due": f"{due.astimezone(policy.zone):%Y-%m-%d %H:%M}" if due else "",
+        "split off": ", ".join(_split_off(tx, view.number)),
         "linked": ", ".join(f"#{other}" for other, _ in row.links),
     }
     return [f"{name}: {value}" for name, value in facts.items() if value]
 
 
+def _split_off(tx: Tx, number: int) -> list[str]:
+    """Messages that were on this ticket and became their own."""
+    gone = (event for event in tx.tickets.events(number) if event.kind == "split")
+    return [f"message {event.data['message']} became #{event.data['into']}" for event in gone]
+
+
 def _message(message: Message, policy: Policy) -> str:
     at = message.at.astimezone(policy.zone)
     who = message.author_name or message.author or "command line"
-    head = f"[{at:%Y-%m-%d %H:%M}, {_LABELS[message.kind]}, {who}]"
+    head = f"[message {message.id}, {at:%Y-%m-%d %H:%M}, {_LABELS[message.kind]}, {who}]"
     files = "".join(f"\n+ {file.filename}" for file in message.attachments)
     return f"{head}\n{(message.visible or message.text).strip()}{files}"

@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from mailgate import crash, journal, quoting
@@ -20,13 +20,13 @@ from mailgate.apply import apply
 from mailgate.core import thread
 from mailgate.core.case import Delivery
 from mailgate.core.decide import decide, quarantine
-from mailgate.core.decision import Acted, AppendMessage, Decision, Outcome, Undo
+from mailgate.core.decision import Decision, Keys, Outcome
 from mailgate.core.identify import identify
 from mailgate.core.mail import ParsedMail
-from mailgate.core.ticket import MessageKind
-from mailgate.desk import Cause, Desk
+from mailgate.desk import Cause, Desk, Reread
 from mailgate.parsing import Parsers, passed_on
 from mailgate.releasing import Releaser
+from mailgate.rereading import reread, with_mails
 from mailgate.verifying import Stamped, Verifier
 from mailgate.wire import Part
 from store.blobs import BlobMissing
@@ -68,6 +68,7 @@ class _Read:
     parts: tuple[Part, ...]
     left_behind: tuple[str, ...] = ()
     stamp: Stamped | None = None
+    reread: Mapping[int, Reread] = field(default_factory=dict)
 
 
 _Settled = tuple[Decision, int | None]  # the ticket's number, None where there is none
@@ -220,10 +221,15 @@ class Worker:
             return None
         try:
             mail = job.parsing.result()
-            parts, left_behind = self._parts(job, mail)
-            stamp = _stamp(job)
+            keys = thread.keys(mail, job.waiting.envelope, self.desk.policy)
+            parts, left_behind = self._parts(job, mail, keys)
             return _Read(
-                waiting=job.waiting, mail=mail, parts=parts, left_behind=left_behind, stamp=stamp
+                waiting=job.waiting,
+                mail=mail,
+                parts=parts,
+                left_behind=left_behind,
+                stamp=_stamp(job),
+                reread=reread(self.database, self.parsers, keys, self.desk.policy),
             )
         except Unavailable:
             raise
@@ -298,6 +304,7 @@ class Worker:
             flood_minutes=policy.flood_minutes,
         )
         facts = quoting.with_notice(tx, mail, facts, policy)
+        facts = replace(facts, messages=with_mails(facts.messages, read.reread))
         crash.point("work.thread")
         decision = decide(mail, _delivery(read, now), facts, policy)
         crash.point("work.rules")
@@ -311,18 +318,19 @@ class Worker:
             parts=read.parts,
             left_behind=read.left_behind,
             live=waiting.live,
-            by_agent=_spoken_by_agent(decision),
+            by_agent=decision.spoken_by_agent,
+            reread=read.reread,
         )
         target = decision.target if isinstance(decision.target, int) else None
         ticket = apply(tx, decision.effects, cause, self.desk, target) or None
         tx.inbox.settle(waiting.id, decision, ticket, now)
         return decision, ticket
 
-    def _parts(self, job: _Job, mail: ParsedMail) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    def _parts(
+        self, job: _Job, mail: ParsedMail, keys: Keys
+    ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
         """What a notice may have to pass on; read in a killable process, before the transaction."""
-        policy = self.desk.policy
-        keys = thread.keys(mail, job.waiting.envelope, policy)
-        if not job.waiting.live or not (policy.agents or keys.ids or keys.numbers):
+        if not job.waiting.live or not (self.desk.policy.agents or keys.ids or keys.numbers):
             return (), ()
         return passed_on(self.parsers, job.raw, mail)
 
@@ -389,10 +397,3 @@ def _delivery(read: _Read, now: datetime) -> Delivery:
         now=now,
         stamp=read.stamp,
     )
-
-
-def _spoken_by_agent(decision: Decision) -> bool:
-    """Whether an agent proved to have written it; an agent's address in From alone does not."""
-    words = (e.kind for e in decision.effects if isinstance(e, AppendMessage))
-    acts = any(isinstance(e, Acted | Undo) for e in decision.effects)
-    return acts or MessageKind.AGENT in words

@@ -39,6 +39,7 @@ from store.reshaping import Reshaping
 from store.schema import settings
 from store.search import Search
 from store.sources import Sources
+from store.splitting import Splitting
 from store.stats import Stats
 from store.tickets import Tickets
 from store.undeliverable import Undeliverable
@@ -97,6 +98,11 @@ class Tx:
     def reshaping(self) -> Reshaping:
         """What agents' commands do to a ticket, who is away, and what can be undone."""
         return Reshaping(self.conn)
+
+    @cached_property
+    def splitting(self) -> Splitting:
+        """Messages that become tickets of their own."""
+        return Splitting(self.conn)
 
     @cached_property
     def people(self) -> People:

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, bindparam, func, or_, select
 
 from mailgate.core.collision import COLLIDED
 from mailgate.core.commands import BETWEEN, MISTAKES
-from mailgate.core.decision import Facts, HeldMail, Keys, LastWord, SentCopy, SentMail
+from mailgate.core.decision import (
+    Facts,
+    HeldMail,
+    Keys,
+    LastWord,
+    SentCopy,
+    SentMail,
+    StoredMessage,
+)
 from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
 from store import floods
@@ -29,6 +37,7 @@ from store.schema import (
     people,
     undeliverable,
 )
+from store.splitting import Splitting
 from store.tickets import Tickets
 from store.wishes import asks_nothing
 
@@ -39,7 +48,7 @@ _NAMED = outbox_recipients.alias("named")
 # A copy without a Message-ID of its own has that of the mail, as the copy named here.
 _SENT = (
     select(_NAMED.c.message_id, outbox.c.id, outbox.c.ticket, outbox.c.notice)
-    .add_columns(outbox.c.created, outbox_recipients.c.address)
+    .add_columns(outbox.c.created, outbox.c.inbox, outbox_recipients.c.address)
     .select_from(
         _NAMED.join(outbox, outbox.c.id == _NAMED.c.outbox).join(
             outbox_recipients,
@@ -122,6 +131,7 @@ class FactFinder:
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
         self._tickets = Tickets(conn)
+        self._splitting = Splitting(conn)
 
     def gather(
         self,
@@ -148,8 +158,19 @@ class FactFinder:
             copy=copy_by_number(self._conn, keys.copy) if keys.copy is not None else None,
             answered=self._answered(keys),
         )
+        facts = replace(facts, messages=self.named(keys, facts.sent) if keys.split else {})
         facts = self._with_tickets(facts, _numbers(facts, keys))
+        if facts.messages:  # the tickets are locked now: nobody moves them any more
+            facts = replace(facts, messages=self.named(keys, facts.sent))
         return self._of_agents(facts, keys, now)
+
+    def named(
+        self, keys: Keys, sent: Mapping[str, SentMail] | None = None
+    ) -> dict[int, StoredMessage]:
+        """Messages that `#split` may mean: by number, or as what the notices answered tell."""
+        sent = self._sent(keys.ids) if sent is None else sent
+        came = {mail.inbox for mail in sent.values() if mail.inbox is not None}
+        return self._splitting.named(keys.messages, came)
 
     def _of_agents(self, facts: Facts, keys: Keys, now: datetime | None) -> Facts:
         if not keys.agents or now is None:
@@ -179,6 +200,7 @@ class FactFinder:
             facts,
             merged=merged,
             tickets=views,
+            parted=self._splitting.parted(views) if len(views) > 1 else {},
             generations=self._tickets.generations({*merged, *views}),
         )
 
@@ -227,6 +249,7 @@ class FactFinder:
                 notice=row.notice,
                 recipients=recipients,
                 created=row.created,
+                inbox=row.inbox,
             )
         return {by_key[key]: mail for key, mail in found.items()}
 
@@ -256,6 +279,7 @@ def _numbers(facts: Facts, keys: Keys) -> set[int]:
     numbers = {*keys.numbers, *keys.tickets, *keys.mentioned}
     numbers.update(mail.ticket for mail in facts.sent.values())
     numbers.update(n for found in facts.seen.values() for n in found)
+    numbers.update(message.ticket for message in facts.messages.values())
     flood = facts.flood
     single = (_ticket_of(facts.held), _ticket_of(facts.copy), flood.ticket, flood.domain_ticket)
     numbers.update(n for n in single if n is not None)

@@ -172,12 +172,11 @@ def _move_marks(conn: Connection, number: int, into: int) -> None:
     )
     conn.execute(tags.insert().from_select(["ticket", "tag"], rows))
     near = select(links.c.other, links.c.why).where(links.c.ticket == number, links.c.other != into)
-    pairs = [(into, row.other, row.why) for row in conn.execute(near)]
-    rows_both_ways = [
-        {"ticket": one, "other": other, "why": why}
-        for a, b, why in (*pairs, (number, into, MERGED))
-        for one, other in ((a, b), (b, a))
-    ]
+    far = select(links.c.ticket, links.c.why).where(links.c.other == number, links.c.ticket != into)
+    ways = [(into, row.other, row.why) for row in conn.execute(near)]
+    ways += [(row.ticket, into, row.why) for row in conn.execute(far)]
+    ways += [(number, into, MERGED), (into, number, MERGED)]
+    rows_both_ways = [{"ticket": one, "other": other, "why": why} for one, other, why in ways]
     conn.execute(on(conn, _LINK), rows_both_ways)
 
 

@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import typer
 
 from mailgate.apply import Cause, apply
+from mailgate.cli.fields import row_number
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
+from mailgate.cli.settling import parsers_of
 from mailgate.cli.tickets import AS, NUMBER, chosen, living, said
-from mailgate.core import audience, commands, lists
+from mailgate.core import audience, commands, lists, parting
 from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
 from mailgate.core.commanding import Plan, plan
 from mailgate.core.commands import COMMANDS, Script
 from mailgate.core.consequences import after, changes
-from mailgate.core.decision import Acted, AppendMessage, Effect, Notify
+from mailgate.core.decision import Acted, AppendMessage, Effect, Keys, Notify
 from mailgate.core.people import Agent, Author
 from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.desk import Reread
+from mailgate.rereading import reread, with_mails
 from mailgate.showing import ticket_text
 from store.database import Tx
 from store.merging import CannotMerge
+from store.splitting import CannotSplit
 
+MESSAGE = typer.Argument(
+    ..., metavar="MESSAGE", parser=row_number, help="Its number, as `ticket show` prints it."
+)
 WORDS = typer.Argument(..., metavar="COMMAND...", help="Such as '#close', or close; each quoted.")
 NOBODY = "command line"
 
 
 def register(app: typer.Typer) -> None:
-    """Add `do` to the commands about tickets."""
+    """Add `do` and `split` to the commands about tickets."""
     app.command("do")(do)
+    app.command("split")(split)
 
 
 def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
@@ -37,12 +47,28 @@ def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
     script = _script(words)
     with house() as home:
         who = chosen(home, agent, needed=script.has("take"))
-        number, told = _done(home, number, script, who)
+        number, told, _ = _done(home, number, script, who)
     if STATE.json:
         print_json({"ticket": number, "transcript": told})
         return
     for line in told or [f"#{number}: done"]:
         typer.echo("\n".join(map(printable, line.split("\n"))))
+
+
+def split(
+    number: int = NUMBER,
+    message: int = MESSAGE,
+    subject: str = typer.Option("", metavar="TEXT", help="Of the new ticket; else the message's."),
+    agent: str = AS,
+) -> None:
+    """Make a ticket of its own of a customer's message, with whoever wrote it as its requester."""
+    script = _script([f"#split {message} {subject}"])
+    with house() as home:
+        number, _, into = _done(home, number, script, chosen(home, agent, needed=False))
+    if STATE.json:
+        print_json({"ticket": number, "message": message, "into": into})
+    else:
+        typer.echo(f"message {message} of #{number} is #{into} now")
 
 
 def _script(words: list[str]) -> Script:
@@ -55,12 +81,18 @@ def _script(words: list[str]) -> Script:
     return script
 
 
-def _done(home: House, number: int, script: Script, agent: Agent | None) -> tuple[int, list[str]]:
-    """Do it all in one transaction; returns the ticket's number, and the transcript."""
+def _done(
+    home: House, number: int, script: Script, agent: Agent | None
+) -> tuple[int, list[str], int]:
+    """Do it all in one transaction; returns the ticket, the transcript, and where it ended."""
+    keys = _keys(script)
+    read = _read(home, keys)
     with home.database.transaction() as tx:
         ticket = living(tx, number)
         now = datetime.now(UTC)
-        planned = plan(_asked(tx, home, ticket, script, agent, now))
+        asked = _asked(tx, home, ticket, script, agent, now)
+        named = with_mails(tx.splitting.named(keys.messages, ()), read)
+        planned = plan(replace(asked, messages=named))
         if planned.problems:
             raise Failure("\n".join(slip.said() for slip in planned.problems), 2)
         notes = [line.value for line in script.lines if line.name == "note" and line.value]
@@ -71,14 +103,29 @@ def _done(home: House, number: int, script: Script, agent: Agent | None) -> tupl
             mail=said("\n\n".join(notes), agent, home),
             author=Author(address=agent.address, name=agent.name, agent=agent) if agent else None,
             by_agent=True,
+            reread=read,
         )
         try:
-            apply(tx, effects, cause, home.desk, ticket.number)
-        except CannotMerge as error:
+            into = apply(tx, effects, cause, home.desk, ticket.number)
+        except (CannotMerge, CannotSplit) as error:
             raise Failure(str(error)) from error
         shown = [ticket_text(tx, n, home.desk.policy) for n in planned.shows]
     table = [f"{c.usage}\n    {c.effect}" for c in COMMANDS.values()] if planned.wants_help else []
-    return ticket.number, [*planned.said, *shown, *table]
+    news = [f"it is #{into} now"] if planned.part else []
+    return ticket.number, [*planned.said, *news, *shown, *table], into
+
+
+def _keys(script: Script) -> Keys:
+    wanted, numbers = commands.parted("\n".join(line.text for line in script.lines))
+    return Keys(split=wanted, messages=numbers)
+
+
+def _read(home: House, keys: Keys) -> Mapping[int, Reread]:
+    """The mails of messages that are to be split off, read again."""
+    if not keys.split:
+        return {}
+    with parsers_of(home) as parsers:
+        return reread(home.database, parsers, keys, home.desk.policy)
 
 
 def _asked(
@@ -103,6 +150,8 @@ def _effects(
     home: House, ticket: TicketView, script: Script, planned: Plan, agent: Agent | None, noted: bool
 ) -> list[Effect]:
     policy, author = home.desk.policy, agent.address if agent else ""
+    part = planned.part
+    ticket = part.view if part else ticket
     view = after(ticket, planned.effects)
     kept: list[Effect] = []
     told: tuple[Notify, ...] = ()
@@ -112,6 +161,9 @@ def _effects(
         told = audience.tell(Happening.NOTE, view, policy, author=author)
     known = replace(ticket, status=view.status) if script.has("snooze") else ticket
     told += changes(known, view, policy, author=author)
+    if part:
+        told = parting.announced(part, view, told, policy, agent)
+    off = (part.split,) if part else ()
     lines = tuple(line.text for line in script.lines)
     acted = [] if script.has("undo") else [Acted(agent=author or NOBODY, lines=lines)]
-    return [*kept, *planned.effects, *told, *acted, *planned.last]
+    return [*off, *kept, *planned.effects, *told, *acted, *planned.last]

@@ -125,6 +125,7 @@ def explain(inbound: str = MAIL) -> None:
     with database_only() as database, database.reading() as tx:
         rows = _find(tx, inbound)
         sent = {row.id: tx.outbox.list(inbox=row.id) for row in rows}
+        places = {row.id: tx.splitting.places(row.id) for row in rows}
     for row in rows:
         if STATE.json:
             print_json(
@@ -140,11 +141,12 @@ def explain(inbound: str = MAIL) -> None:
                         {"step": s.step, "verdict": s.verdict, "reason": s.reason}
                         for s in row.trace
                     ],
+                    "messages": [{"id": n, "ticket": ticket} for n, ticket in places[row.id]],
                     "outbox": [shapes.outgoing(mail) for mail in sent[row.id]],
                 }
             )
         else:
-            _print_explained(row, sent[row.id])
+            _print_explained(row, sent[row.id], places[row.id])
 
 
 def raw(inbound: str = MAIL) -> None:
@@ -250,7 +252,9 @@ def _read(file: Path) -> bytes:
         raise Failure(f"{file}: {error.strerror}") from error
 
 
-def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
+def _print_explained(
+    row: Settled, sent: Sequence[OutboxRow], places: Sequence[tuple[int, int]]
+) -> None:
     outcome = row.outcome.value if row.outcome else "waiting"
     ticket = f" #{row.ticket}" if row.ticket else ""
     typer.echo(printable(f"mail {row.id}: {outcome}{ticket}: {row.reason or 'not decided yet'}"))
@@ -267,6 +271,9 @@ def _print_explained(row: Settled, sent: Sequence[OutboxRow]) -> None:
     for key, value in facts.items():
         if value:
             typer.echo(f"  {key:<11}{one_line(hidden(value))}")
+    for message, now_on in places:
+        if now_on != row.ticket:
+            typer.echo(f"  {'now on':<11}#{now_on}, as message {message}")
     for step in row.trace:
         typer.echo(printable(f"  {step.step:<11}{step.verdict}: {step.reason}"))
     for mail in sent:

@@ -340,7 +340,7 @@ def _print_ticket(row: TicketRow, state: Mapping[str, str | int | None]) -> None
 def _print_message(message: Message) -> None:
     shape = shapes.message(message)
     sender = one_line(shape["from"]) or "command line"
-    typer.echo(f"\n{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {sender}")
+    typer.echo(f"\n{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {sender}  (message {message.id})")
     for line in (message.visible or message.text).splitlines():
         typer.echo(f"  | {printable(line)}")
     for file in message.attachments:

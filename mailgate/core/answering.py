@@ -17,6 +17,7 @@ from mailgate.core import (
     forwarded,
     lists,
     outside,
+    parting,
     strip,
 )
 from mailgate.core.asked import Asked
@@ -85,17 +86,22 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         return mistaken(case, ticket, replace(said.plan, problems=lost), commands.BETWEEN)
     if (newer := _crossed(case, ticket, said)) is not None:
         return _handed_back(case, ticket, placed, newer)
+    part = said.plan.part
+    ticket = part.view if part else ticket
     view = after(ticket, said.plan.effects)
     links = tuple(LinkTicket(other=number, why=why) for number, why in placed.links)
     done = (*_returned(case), *links, *said.plan.effects, *_settled(case, view, said))
     told = () if case.quiet else _told(case, ticket, view, done, said)
+    off = (part.split,) if part else ()
+    if part and not case.quiet:
+        told = parting.announced(part, after(ticket, done), told, case.policy, agent_of(case))
     acted = _acted(case, said)
     asked_for = () if case.quiet else _transcripts(case, said, told)
     return Decision(
         outcome=_outcome(said),
         reason=_reason(said, placed),
         target=ticket.number,
-        effects=(*_kept(case, said), *done, *told, *acted, *said.plan.last, *asked_for),
+        effects=(*off, *_kept(case, said), *done, *told, *acted, *said.plan.last, *asked_for),
         trace=(*case.trace, *_steps(said), *told_steps((*told, *asked_for), case)),
     )
 
@@ -151,6 +157,8 @@ def _said(case: Case, ticket: TicketView) -> _Said:
         merged=facts.merged,
         away=facts.away,
         undoable=facts.undoable.get(ticket.number, ()),
+        messages=facts.messages,
+        about=parting.about(case.mail, facts, ticket.number),
     )
     notes = [line.value for line in script.lines if line.name == "note" and line.value]
     return _Said(

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from mailgate.core import authorise
 from mailgate.core.commands import Script
-from mailgate.core.decision import Effect, Undoable
+from mailgate.core.decision import Effect, Split, StoredMessage, Undoable
 from mailgate.core.naming import Wrong
 from mailgate.core.people import Agent
 from mailgate.core.policy import Policy
+from mailgate.core.screen import Verdict
 from mailgate.core.ticket import TicketView
 
 
@@ -28,11 +29,22 @@ class Asked:
     merged: Mapping[int, int] = field(default_factory=dict)  # ticket -> the one it lives on in
     away: Mapping[str, datetime] = field(default_factory=dict)
     undoable: Sequence[Undoable] = ()
+    messages: Mapping[int, StoredMessage] = field(default_factory=dict)  # that it may name
+    about: int | None = None  # the message that the notice was about which it answers
 
     @property
     def because(self) -> str:
         """For the audit trail."""
         return f"command of {self.agent.address}" if self.agent else "command line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A message that becomes a new ticket, and how that looks then."""
+
+    split: Split
+    view: TicketView  # by the number of the ticket that the message leaves
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +56,7 @@ class Means:
     last: tuple[Effect, ...] = ()
     shows: tuple[int, ...] = ()
     wants_help: bool = False
+    part: Part | None = None  # all else in the mail is about the new ticket
 
 
 def other_ticket(number: int, asked: Asked) -> TicketView:

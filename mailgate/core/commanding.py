@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from mailgate.core import authorise, fielding
-from mailgate.core.asked import Asked, Means, other_ticket
+from mailgate.core import authorise, fielding, parting
+from mailgate.core.asked import Asked, Means, Part, other_ticket
 from mailgate.core.commands import COMMANDS, Script, Slip
 from mailgate.core.consequences import after
 from mailgate.core.decision import (
@@ -37,6 +37,7 @@ class Plan:
     problems: tuple[Slip, ...] = ()
     shows: tuple[int, ...] = ()  # tickets to be shown
     wants_help: bool = False
+    part: Part | None = None  # what becomes a new ticket; the effects are on that
 
 
 def widening(script: Script) -> tuple[str, ...]:
@@ -45,11 +46,15 @@ def widening(script: Script) -> tuple[str, ...]:
 
 
 def plan(asked: Asked) -> Plan:
-    """Read every line; each sees the ticket as the lines above it leave it."""
+    """Read every line; each sees the ticket as the lines above it leave it.
+
+    With `#split` all others are about the new ticket, wherever they stand.
+    """
     slips = list(asked.script.problems)
     done: list[Means] = []
     said: list[str] = []
-    for line in asked.script.lines:
+    part: Part | None = None
+    for line in sorted(asked.script.lines, key=lambda line: line.name != "split"):
         try:
             means = _MEANINGS[line.name](line.value, asked)
         except Wrong as wrong:
@@ -57,7 +62,9 @@ def plan(asked: Asked) -> Plan:
             slips.append(Slip(at=line.at, text=line.text, wrong=str(wrong), nearest=usage))
             continue
         done.append(means)
-        asked = replace(asked, ticket=after(asked.ticket, means.effects))
+        part = part or means.part
+        now = means.part.view if means.part else after(asked.ticket, means.effects)
+        asked = replace(asked, ticket=now)
         if means.said:
             said.append(f"{line.text[:100]}: {means.said}")
     if slips:
@@ -68,6 +75,7 @@ def plan(asked: Asked) -> Plan:
         said=tuple(said),
         shows=tuple(n for means in done for n in means.shows),
         wants_help=any(means.wants_help for means in done),
+        part=part,
     )
 
 
@@ -172,6 +180,8 @@ def _undo(_value: str, asked: Asked) -> Means:
         raise Wrong(f"you did nothing here in the last {seconds} seconds that can be taken back")
     one = mine[0]
     what = "; ".join(one.lines) or "your answer"
+    if any(line.lower().startswith(("#split", "#merge")) for line in one.lines):
+        what += " (what was split or merged stays so)"
     back = Undo(event=one.event, inbox=one.inbox, because=f"undone by {asked.because}")
     return Means(effects=(back,), said=f"taken back: {what}")
 
@@ -207,6 +217,7 @@ _MEANINGS: Mapping[str, Callable[[str, Asked], Means]] = {
     "requester": _requester,
     "note": _nothing,  # it says where the words go, not what becomes of the ticket
     "merge": _merge,
+    "split": parting.split,
     "link": _link,
     "send": _nothing,
     "undo": _undo,

@@ -25,6 +25,7 @@ _LINE = re.compile(_BLANK + r"#([^\W\d_][\w-]{0,40})(?::(?=\s|$))?(?=\s|$)(.*)",
 _TRIED = re.compile(_BLANK + r"#[^\W\d_]")  # at the top, somebody wanted a command
 # What a client writes in the text for a logo: "[cid:image001.png@01D9]".
 _LOGO = re.compile(r"\[(?:cid|image|inline image)\s?:[^\]\n]{0,300}\]", re.IGNORECASE)
+_MESSAGE = re.compile(r"\s*([0-9]{1,12})(?:\s|$)")
 _NUMBER = re.compile(r"#?([0-9]{1,12})\b")
 
 
@@ -53,7 +54,7 @@ def _row(name: str, usage: str, effect: str, example: str, value: str = "one") -
     )
 
 
-_WIDENING = frozenset({"cc", "uncc", "requester", "merge"})
+_WIDENING = frozenset({"cc", "uncc", "requester", "merge", "split"})
 _OFTEN = frozenset({"tag", "cc", "uncc", "link", "set", "time", "show", "find"})
 
 _ROWS = (
@@ -96,6 +97,13 @@ _ROWS = (
         "the two tickets become one: the older lives on, or as `into` and `from` say",
         "1001",
     ),
+    _row(
+        "split",
+        "[N] [SUBJECT]",
+        "the customer's message that you answer, or message N, becomes a ticket of its own",
+        "The scanner on floor three",
+        "any",
+    ),
     _row("link", "N", "agents see that ticket N has to do with this one", "1001"),
     _row(
         "snooze",
@@ -122,7 +130,7 @@ _ROWS = (
 )
 COMMANDS: Mapping[str, Command] = {row.name: row for row in _ROWS}
 # Said twice in two ways: each line wants to change what the other changes.
-_RIVALS = (("take", "assign"), ("status", "close", "snooze"), ("note", "send"))
+_RIVALS = (("take", "assign"), ("status", "close", "snooze"), ("note", "send"), ("split", "merge"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +208,14 @@ def mentions(words: str) -> tuple[int, ...]:
         if match and match[1].lower() in ("link", "merge", "show"):
             found += [int(n) for n in _NUMBER.findall(match[2])]
     return tuple(dict.fromkeys(found))[:10]
+
+
+def parted(words: str) -> tuple[bool, tuple[int, ...]]:
+    """Whether `#split` may stand in it, and numbers of messages that it may name."""
+    lines = words.split("\n", 3 * MOST_LINES)[: 3 * MOST_LINES]
+    found = [m[2] for m in map(_LINE.match, lines) if m and m[1].lower() == "split"]
+    numbers = (_MESSAGE.match(value) for value in found)
+    return bool(found), tuple(int(n[1]) for n in numbers if n)[:3]
 
 
 def without_signature(rest: str, known: tuple[str, ...]) -> str:

@@ -114,6 +114,7 @@ def _place(case: Case) -> Decision:
     if case.facts.copy is not None and not away and (back := bouncing.returned(case)) is not None:
         return back
     known = proofs.proofs(given, case.facts, case.delivery.received)
+    known = proofs.onward(known, case.mail, case.facts)
     placed = _placement(case, known)
     case = replace(
         case,

@@ -42,11 +42,13 @@ from mailgate.core.effects import (
     SetCustom,
     SetField,
     SetRequester,
+    Split,
     Thanked,
     Undo,
     Wished,
 )
-from mailgate.core.ticket import TicketView
+from mailgate.core.mail import Address, Envelope, ParsedMail
+from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import Key
 
 __all__ = [
@@ -97,7 +99,9 @@ __all__ = [
     "SetCustom",
     "SetField",
     "SetRequester",
+    "Split",
     "Step",
+    "StoredMessage",
     "Target",
     "Thanked",
     "Undo",
@@ -145,6 +149,8 @@ class Keys:
     mentioned: tuple[int, ...] = ()  # tickets that an agent's commands may speak of
     undo: bool = False  # it may want something taken back
     answers: bool = False  # it may be a second copy of an agent's answer
+    split: bool = False  # it may want a message to become a ticket of its own
+    messages: tuple[int, ...] = ()  # ... and may name it by its number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +162,7 @@ class SentMail:
     notice: str
     recipients: tuple[str, ...]  # who was sent it
     created: datetime | None = None  # it tells what was known then
+    inbox: int | None = None  # the mail that caused it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +192,21 @@ class HeldMail:
     expires: datetime
     state: str = "waiting"  # waiting | approved | as-note | released | dropped | expired
     by: str = ""  # who approved or dropped it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMessage:
+    """A message that an agent's command may name."""
+
+    id: int
+    ticket: int
+    inbox: int | None
+    kind: MessageKind
+    author: Address | None
+    at: datetime
+    others: int  # customers' messages beside it on its ticket
+    envelope: Envelope = field(default_factory=Envelope)
+    mail: ParsedMail | None = None  # None: its bytes were not read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,6 +265,8 @@ class Facts:
     last_words: Mapping[int, tuple[LastWord, ...]] = field(default_factory=dict)
     # For an agent's mail: the text and the HTML of the notice it answers; () unknown.
     notice: tuple[str, ...] = field(default=(), repr=False)
+    messages: Mapping[int, StoredMessage] = field(default_factory=dict)  # that it may name
+    parted: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # -> those it was split off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,6 +287,13 @@ class Decision:
     effects: tuple[Effect, ...] = ()
     trace: tuple[Step, ...] = ()
     duplicate_of: int | None = None
+
+    @property
+    def spoken_by_agent(self) -> bool:
+        """Whether an agent proved to have written it; an agent's address in From does not."""
+        words = (e.kind for e in self.effects if isinstance(e, AppendMessage))
+        acts = any(isinstance(e, Acted | Undo) for e in self.effects)
+        return acts or MessageKind.AGENT in words
 
 
 # --- outgoing ----------------------------------------------------------------------------

@@ -228,6 +228,17 @@ class Merge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A customer's message of the target becomes a new ticket, which then is the target."""
+
+    message: int
+    opened: OpenTicket
+    because: str
+    # On the new ticket, as if that message had opened it: CC, and what rules want.
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteAbsence:
     """An agent's answering machine wrote, or the agent did again."""
 
@@ -315,6 +326,7 @@ class Notify:
     beside: int | None = None  # a message of the ticket that is shown with it, to agents
     held: int | None = None  # the held mail that it asks about, where that was held before
     due: datetime | None = None  # by when an agent wanted it done
+    of: int | None = None  # the message that was split off, whose words it carries
 
 
 # What only an agent's command, or taking it back, does to a ticket.
@@ -334,6 +346,7 @@ Effect = (
     | DropHeld
     | RevokeTokens
     | Merge
+    | Split
     | Prove
     | Mute
     | Rate

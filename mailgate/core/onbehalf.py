@@ -48,7 +48,7 @@ from mailgate.core.ticket import MessageKind, TicketView
 
 WAITS = "opens a ticket for a customer"  # why a mail is held
 _ENCLOSED = "message/rfc822"
-_ELSEWHERE = ("merge", "undo", "show", "mine", "find")  # about tickets that are there
+_ELSEWHERE = ("merge", "split", "undo", "show", "mine", "find")  # about tickets that are there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

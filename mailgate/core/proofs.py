@@ -7,14 +7,15 @@ answers. What is quoted in a text or attached proves nothing (reliability: T10).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mailgate.core import authres, token
 from mailgate.core.decision import Facts
 from mailgate.core.mail import Envelope, ParsedMail
+from mailgate.core.people import Role
 from mailgate.core.policy import Policy
-from mailgate.core.token import Purpose, Sealed
+from mailgate.core.token import Purpose, Sealed, Token
 
 _MAX = 60  # addresses, and ids, looked at; more of them are a guessing game
 IN_REFERENCES = "our Message-ID in References"
@@ -82,6 +83,31 @@ def proofs(given: tuple[Claim, ...], facts: Facts, now: datetime) -> tuple[Proof
         for claim in given
         if claim.sealed.token.purpose in wanted
     )
+
+
+def onward(known: tuple[Proof, ...], mail: ParsedMail, facts: Facts) -> tuple[Proof, ...]:
+    """The same, but tokens of a ticket speak for what was split off it, where that is answered.
+
+    Whoever answers a message of theirs that became a ticket of its own still writes to the reply
+    address of the ticket that it left. Only people of the new ticket, and agents, are led there.
+    """
+    parent = (*mail.in_reply_to, *mail.references[-1:])[:1]
+    there = next(iter(facts.seen.get(parent[0], ())), 0) if parent else 0
+    view = facts.tickets.get(facts.merged.get(there, there))
+    if view is None or view.number not in facts.parted:
+        return known
+    holders = {token.holder_of(address) for address in view.participants}
+    return tuple(
+        replace(proof, number=view.number)
+        if proof.number in facts.parted[view.number]
+        and (_of(proof).role is Role.AGENT or _of(proof).holder in holders)
+        else proof
+        for proof in known
+    )
+
+
+def _of(proof: Proof) -> Token:
+    return proof.claim.sealed.token
 
 
 def named(given: tuple[Claim, ...], *purposes: Purpose) -> tuple[int, ...]:

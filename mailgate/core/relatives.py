@@ -30,6 +30,8 @@ def relatives(mail: ParsedMail, facts: Facts) -> tuple[int, ...]:
         return (ours[0],)
     named = [numbers for numbers in _named(mail, facts) if numbers]
     certain = {numbers[0] for numbers in named if len(numbers) == 1}
+    if any(other in facts.parted.get(number, ()) for number in certain for other in certain):
+        return tuple(numbers[0] for numbers in named[:1])  # an agent has said that they are two
     return tuple(sorted(certain)) or tuple(numbers[0] for numbers in named[:1])
 
 

@@ -65,6 +65,7 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
     given = claims(mail, envelope, policy)
     agents = _by_agent(mail, given, policy)
     words = (mail.visible or mail.text) if agents else ""
+    split, messages = commands.parted(words)
     return Keys(
         ids=mail.ancestors(),
         own_id=mail.message_id if mail.has_message_id else "",
@@ -78,6 +79,8 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
         answers=agents or bool(mail.sender and policy.own(mail.sender.addr)),
         mentioned=commands.mentions(words),
         undo="#undo" in words.lower(),
+        split=split,
+        messages=messages,
     )
 
 
@@ -111,7 +114,8 @@ def place(found: Found, policy: Policy, *, now: datetime, thanks: bool = False) 
             links.append((piece.number, FOLLOWS))
         else:
             steps.append(_step(f"#{piece.number}", piece.how))
-            others, more = _others(evidence[at + 1 :], found, here)
+            apart = found.facts.parted.get(piece.number, ())
+            others, more = _others(evidence[at + 1 :], found, here, apart)
             return Placement(
                 number=piece.number,
                 how=piece.how,
@@ -159,14 +163,19 @@ def _followed(links: Sequence[tuple[int, str]], here: Standing) -> list[tuple[in
 
 
 def _others(
-    rest: Sequence[Evidence], found: Found, here: Standing
+    rest: Sequence[Evidence], found: Found, here: Standing, apart: Sequence[int]
 ) -> tuple[list[tuple[int, str]], list[Step]]:
-    """Further tickets that the mail speaks of: linked, where the sender may write to both."""
+    """Further tickets that the mail speaks of: linked, where the sender may write to both.
+
+    A ticket that was split off another one is linked with that already.
+    """
     links: list[tuple[int, str]] = []
     steps: list[Step] = []
     for piece in rest:
         there = found.standings[piece.number]
-        if here.power >= Power.ACT and there.power >= Power.ACT:
+        if piece.number in apart:
+            steps.append(_step(f"not #{piece.number}", f"{piece.how}; it was split off that"))
+        elif here.power >= Power.ACT and there.power >= Power.ACT:
             steps.append(_step(f"linked with #{piece.number}", piece.how))
             links.append((piece.number, ALSO))
         else:

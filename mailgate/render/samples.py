@@ -78,6 +78,7 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "due": "2026-05-05 12:00",
         "rating": 4,
         "wished": True,
+        "apart": False,
         "ask_rating": True,
         "diagnostic": "550 5.1.1 <bob@example.net>: user unknown",
     }

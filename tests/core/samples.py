@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mailgate.core.decision import Facts, SentMail
+from mailgate.core.decision import Facts, SentMail, StoredMessage
 from mailgate.core.mail import Address, Envelope, ParsedMail
 from mailgate.core.people import Agent, Mailbox, Role
 from mailgate.core.policy import Action, Condition, Pattern, Policy, Rule, Trust
-from mailgate.core.ticket import TicketView
+from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import Key, Purpose, Token, holder_of, seal
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -80,7 +80,9 @@ FACTS = Facts(
             notice="confirmation",
             recipients=("rita@customer.test",),
         ),
-        TO_ANA: SentMail(outbox=2, ticket=7, notice="agent-new", recipients=(ANA.address,)),
+        TO_ANA: SentMail(
+            outbox=2, ticket=7, notice="agent-message", recipients=(ANA.address,), inbox=2
+        ),
     },
     seen={FIRST: (7,)},
     tickets={},
@@ -138,8 +140,25 @@ def facts(*tickets: TicketView, **more: Any) -> Facts:
         "seen": FACTS.seen,
         "tickets": {t.number: t for t in tickets or (ticket(),)},
         "keys": (KEY,),
+        "messages": {2: stored()},
     }
     return Facts(**{**known, **more})
+
+
+def stored(number: int = 2, sender: str = "carl@customer.test", **more: Any) -> StoredMessage:
+    """A message on ticket 7 that our notice to Ana was about; another stands beside it."""
+    fields: dict[str, Any] = {
+        "id": number,
+        "ticket": 7,
+        "inbox": number,
+        "kind": MessageKind.CUSTOMER,
+        "author": person(sender) if sender else None,
+        "at": NOW - DAY,
+        "others": 1,
+        "envelope": ENVELOPE,
+        "mail": mail(sender, subject="Re: [HELP#7] Printer", message_id=f"<m{number}@x.test>"),
+    }
+    return StoredMessage(**{**fields, **more})
 
 
 def stamped(verdict: str = "dmarc=pass", domain: str = "agents.test") -> dict[str, Any]:

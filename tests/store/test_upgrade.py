@@ -148,12 +148,15 @@ def test_an_upgrade_gives_each_copy_what_it_was_sent_with(old: Database) -> None
         ]
         facts = tx.facts.gather(Keys(ids=("<1@mailgate.test>", "<2@mailgate.test>")))
         assert facts.sent == {
-            "<1@mailgate.test>": SentMail(
-                outbox=1, ticket=1001, notice="confirmation", recipients=(ANNA, BERT), created=NOW
-            ),
-            "<2@mailgate.test>": SentMail(
-                outbox=2, ticket=1001, notice="confirmation", recipients=(ANNA,), created=NOW
-            ),
+            f"<{n}@mailgate.test>": SentMail(
+                outbox=n,
+                ticket=1001,
+                notice="confirmation",
+                recipients=people,
+                created=NOW,
+                inbox=1,
+            )
+            for n, people in ((1, (ANNA, BERT)), (2, (ANNA,)))
         }
 
 
