@@ -306,16 +306,16 @@ class _Run:
 
     def _split(self, effect: Split) -> None:
         """The message leaves with all that it opens; what follows is done on the new ticket."""
-        old, now = self.number, self.cause.now
-        apart = _Run(tx=self.tx, cause=self.cause, desk=self.desk, number=0)
+        old, number, because = self.number, effect.message, effect.because
+        apart = _Run(tx=self.tx, cause=self._of(number), desk=self.desk, number=0)
         apart.do(effect.opened)
-        self.tx.splitting.move(effect.message, old, apart.number, now)
-        number, because = effect.message, effect.because
+        self.tx.splitting.move(number, old, apart.number, self.cause.now)
         self._event("split", message=number, into=apart.number, because=because)
         apart._event("split-from", message=number, other=old, because=because)
+        apart._event("message", message=number, message_kind=MessageKind.CUSTOMER.value)
         for one in effect.effects:
             apart.do(one)
-        self.events += apart.events
+        self.tx.tickets.record_many(apart.events)  # at once: notices look at who said what where
         self.number, self.seen, self.left = apart.number, None, old
         self.said.append(f"Message {number} is #{apart.number} now, a ticket of its own.")
 
@@ -381,14 +381,11 @@ class _Run:
         )
         if effect.notice is Notice.AGENT_BOUNCE:
             effect = replace(effect, note="paused" if self.paused else "counted")
-        Notices(tx=self.tx, cause=self._speaker(effect), desk=self.desk).notify(effect, on)
+        cause = self._of(effect.of) if effect.of else self.told or self.cause
+        Notices(tx=self.tx, cause=cause, desk=self.desk).notify(effect, on)
 
-    def _speaker(self, effect: Notify) -> Cause:
-        """Whose words a notice carries."""
-        if effect.of is None:
-            return self.told or self.cause
-        message = self.tx.background.message(effect.of)
-        return aside(self.cause, self.cause.reread[effect.of], message)
+    def _of(self, message: int) -> Cause:
+        return aside(self.cause, self.cause.reread[message], self.tx.background.message(message))
 
     def _old(self, notice: Notice) -> str:
         wanted = "assignee" if notice is Notice.ASSIGNMENT else "status"

@@ -163,7 +163,6 @@ def _effects(
     told += changes(known, view, policy, author=author)
     if part:
         told = parting.announced(part, view, told, policy, agent)
-    off = (part.split,) if part else ()
     lines = tuple(line.text for line in script.lines)
     acted = [] if script.has("undo") else [Acted(agent=author or NOBODY, lines=lines)]
-    return [*off, *kept, *planned.effects, *told, *acted, *planned.last]
+    return [*planned.off, *kept, *planned.effects, *told, *acted, *planned.last]

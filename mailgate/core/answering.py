@@ -92,7 +92,6 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     links = tuple(LinkTicket(other=number, why=why) for number, why in placed.links)
     done = (*_returned(case), *links, *said.plan.effects, *_settled(case, view, said))
     told = () if case.quiet else _told(case, ticket, view, done, said)
-    off = (part.split,) if part else ()
     if part and not case.quiet:
         told = parting.announced(part, after(ticket, done), told, case.policy, agent_of(case))
     acted = _acted(case, said)
@@ -101,7 +100,7 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         outcome=_outcome(said),
         reason=_reason(said, placed),
         target=ticket.number,
-        effects=(*off, *_kept(case, said), *done, *told, *acted, *said.plan.last, *asked_for),
+        effects=(*_kept(case, said), *done, *told, *acted, *said.plan.last, *asked_for),
         trace=(*case.trace, *_steps(said), *told_steps((*told, *asked_for), case)),
     )
 
@@ -134,14 +133,12 @@ def agent_of(case: Case) -> Agent | None:
 def _said(case: Case, ticket: TicketView) -> _Said:
     own = strip.own_words(case.mail.visible or case.mail.text)
     agent = agent_of(case)
-    if not case.delivery.live or case.delivery.sent or agent is None:
+    noted = case.delivery.as_note and agent is not None
+    if noted or not case.delivery.live or case.delivery.sent or agent is None:
         # History is what was said then: nothing in it is a command today. Nor is what people got.
+        # Of what becomes a note its agent knows that the ticket has moved on: nothing is done.
         files = bool(case.mail.attachments)
-        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=False)
-    if case.delivery.as_note:
-        # Its agent knows by now that the ticket has moved on: what it ordered is not done either.
-        files = bool(case.mail.attachments)
-        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=True)
+        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=noted)
     script = commands.read(own, forwarded.begins(own))
     if script.lines:
         known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
@@ -195,11 +192,10 @@ def _steps(said: _Said) -> list[Step]:
 # --- doing -----------------------------------------------------------------------------------
 
 
-def _kept(case: Case, said: _Said) -> tuple[AppendMessage, ...]:
-    if not said.speaks:
-        return ()
+def _kept(case: Case, said: _Said) -> tuple[Effect, ...]:
     kind = MessageKind.NOTE if said.inward else MessageKind.AGENT
-    return (AppendMessage(kind=kind, author=case.mail.sender),)
+    words = AppendMessage(kind=kind, author=case.mail.sender)
+    return (*said.plan.off, words) if said.speaks else said.plan.off
 
 
 def _returned(case: Case) -> tuple[NoteAbsence, ...]:

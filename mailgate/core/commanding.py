@@ -20,6 +20,7 @@ from mailgate.core.decision import (
     RemoveParticipant,
     SetField,
     SetRequester,
+    Split,
     Undo,
     Undoable,
 )
@@ -38,6 +39,11 @@ class Plan:
     shows: tuple[int, ...] = ()  # tickets to be shown
     wants_help: bool = False
     part: Part | None = None  # what becomes a new ticket; the effects are on that
+
+    @property
+    def off(self) -> tuple[Split, ...]:
+        """What goes before all effects."""
+        return (self.part.split,) if self.part else ()
 
 
 def widening(script: Script) -> tuple[str, ...]:
