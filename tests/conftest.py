@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from store.database import Database
@@ -21,8 +21,10 @@ from tests.peers.postgres import PostgresServer, missing
 ROOT = Path(__file__).resolve().parents[1]
 
 # The suite tries the same examples each time, so that a red one is red again; `make fuzz` looks for
-# new ones.
-settings.register_profile("suite", derandomize=True)
+# new ones. No example has to be quick: several processes share a machine.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("suite")
 
 

@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from datetime import UTC, date, datetime
+from email import message_from_string
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -119,13 +121,17 @@ def test_a_mail_to_others_holds_nobody_elses_token_C8(cli: Cli) -> None:
     anas = sent(cli)["ana@example.org"]
     secret = {text.lower() for text in tokens(anas)}
     assert len(secret) == 2
-    quoted = "".join(f"> {line}\r\n" for line in anas.splitlines())
+    shown = message_from_string(anas, policy=default).get_body(("plain",))
+    assert shown is not None
+    quoted = "".join(f"> {line}\r\n" for line in shown.get_content().splitlines())
+    told = f"Write to {field(anas, 'Reply-To')} again, about {field(anas, 'Message-ID')}."
     answer = letter(
         "Re: Hello",
         sender="ana@example.org",
         head=[f"In-Reply-To: {field(anas, 'Message-ID')}"],
-        body=f"Write to {field(anas, 'Reply-To')} again.\r\n\r\n{quoted}",
+        body=f"{told}\r\n\r\n{quoted}",
     )
+    assert {text.lower() for text in tokens(told)} == secret
     [line] = cli.take(answer)
     assert line["outcome"] == "reply"
     mails = sent(cli)
