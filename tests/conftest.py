@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from store.database import Database
 from store.schema import metadata
 from tests.peers.postgres import PostgresServer, missing
+from tests.spreading import module_of, spread
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,6 +32,19 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of our own."""
     parser.addoption("--update-goldens", action="store_true", help="rewrite expected transcripts")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In several processes the modules that may take longer than others come first in each."""
+    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if parts > 1:
+        usual = float(config.getini("timeout"))
+        bounds = ((item.nodeid, item.get_closest_marker("timeout")) for item in items)
+        long = {module_of(name) for name, mark in bounds if mark and mark.args[0] > usual}
+        order = spread([item.nodeid for item in items], long, parts)
+        place = {name: number for number, name in enumerate(order)}
+        items.sort(key=lambda item: place[item.nodeid])
 
 
 def pytest_collection_finish() -> None:
