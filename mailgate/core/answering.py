@@ -18,6 +18,7 @@ from mailgate.core import (
     lists,
     outside,
     parting,
+    sign_off,
     strip,
 )
 from mailgate.core.asked import Asked
@@ -68,6 +69,7 @@ class _Said:
     words: str
     files: bool
     inward: bool  # a note: nothing of it leaves the house
+    parted: bool = False  # not all of the mail's own words are `words`
 
     @property
     def speaks(self) -> bool:
@@ -143,6 +145,8 @@ def _said(case: Case, ticket: TicketView) -> _Said:
     if script.lines:
         known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
         script = replace(script, rest=commands.without_signature(script.rest, known))
+    rest = sign_off.without(script.rest, agent, ticket.queue, case.policy)
+    signed, script = rest != script.rest, replace(script, rest=rest)
     facts = case.facts
     asked = Asked(
         script=script,
@@ -168,6 +172,7 @@ def _said(case: Case, ticket: TicketView) -> _Said:
             for a in case.mail.attachments
         ),
         inward=case.inward or script.has("note"),
+        parted=bool(script.lines) or signed,
     )
 
 
@@ -254,7 +259,7 @@ def _told(
     # Whoever puts a ticket off says so in words, or does not want to say it.
     known = replace(before, status=view.status) if said.script.has("snooze") else before
     told += changes(known, view, case.policy, author=author)
-    if said.script.lines:
+    if said.parted:
         told = tuple(replace(notify, words=said.words) for notify in told)
     told = outside.kept_in(told) if case.standing.outside else told
     return read_by(_once(told), case.delivery.approved_by)

@@ -237,6 +237,7 @@ GREETINGS = frozenset(
     cordiali saluti|saluti|distinti saluti|grazie|
     cumprimentos|atenciosamente|obrigado|obrigada""".replace("\n", "")
     .replace("|    ", "|")
+    .casefold()  # "grüsse", as they are compared
     .split("|")
 )
 

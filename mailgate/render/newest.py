@@ -47,19 +47,23 @@ def newest(html: str, text: str) -> str:
     """
     source = dropped(html)
     for wanted in _readings(text, source):
-        end = _end(source, wanted)
-        if end:
-            cut = source[:end] + _after(source, end)
-            safe = safe_html(_EMPTY_END.sub("", cut)) if len(cut) <= MAX_NEW else ""
+        if safe := _beginning(source, wanted):
             # Tags that are none may swallow words when a real parser reads them.
-            return safe if fitted(safe, text) else ""
+            return safe if fitted(safe, text) == safe else ""
     return ""
 
 
-def fitted(html: str, text: str) -> str:
-    """Safe HTML that says exactly `text`: the same, or its end where `text` is its end, or "".
+def _beginning(source: str, wanted: str) -> str:
+    """As much of HTML as says `wanted`, as safe HTML; "" where it does not begin so."""
+    end = _end(source, wanted)
+    cut = source[:end] + _after(source, end) if end else ""
+    return safe_html(_EMPTY_END.sub("", cut)) if len(cut) <= MAX_NEW else ""
 
-    Commands at the top of an agent's mail are words that nobody else reads.
+
+def fitted(html: str, text: str) -> str:
+    """Safe HTML that says exactly `text`: all of it, its end or its beginning, or "".
+
+    Commands at the top of an agent's mail are words that nobody else reads; nor is what signs it.
     """
     said = "".join(letters(unescape(run)) for run in _TOKEN.findall(html) if run[:1] != "<")
     for wanted in _readings(text, html):
@@ -67,6 +71,8 @@ def fitted(html: str, text: str) -> str:
             return html
         if wanted and said.endswith(wanted):
             return _without_head(html, len(said) - len(wanted))
+        if wanted and said.startswith(wanted):
+            return _beginning(html, wanted)
     return ""
 
 

@@ -149,3 +149,8 @@ def test_very_many_commands_below_words_are_told_as_few() -> None:
 
 def test_a_logo_below_a_command_is_no_answer() -> None:
     assert without_signature("Ana\n\n[cid:image001.png@01D9A]\n[image: Logo]", ("Ana",)) == ""
+
+
+def test_a_german_greeting_below_a_command_was_an_answer() -> None:
+    for greeting in ("Viele Grüße", "Gruß,", "Mit freundlichen Grüßen"):
+        assert without_signature(f"{greeting}\nAna", ("Ana",)) == ""

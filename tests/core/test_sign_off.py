@@ -1,0 +1,72 @@
+"""An agent's name, and what stands below it: left out at the end, and nowhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailgate.core.people import Agent, Mailbox
+from mailgate.core.policy import Policy
+from mailgate.core.sign_off import without
+
+ANA = Agent(address="ana@example.org", name="Ana Torres", signature="Ana T.\nThe lamp people")
+DESK = Policy(
+    domain="example.org",
+    name="Example",
+    mailboxes=(Mailbox(address="support@example.org", name="Support", queue="support"),),
+    agents=(ANA,),
+)
+
+
+def left(words: str) -> str:
+    return without(words, ANA, "support", DESK)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "\nAna Torres",
+        "\n**Ana Torres**\nSupport\n+34 600 111 222",
+        "\nAna Torres\n\nana@example.org | www.example.org",
+        "\nAna Torres\nThe lamp people\nExample",
+        "\n-- \nAna Torres",
+    ],
+)
+def test_a_signature_without_a_delimiter_was_said_twice(signature: str) -> None:
+    assert left(f"Switch it off.\n{signature}\n").splitlines()[0] == "Switch it off."
+    assert "Ana" not in left(f"Switch it off.\n{signature}\n")
+    assert "Example" not in left(f"Switch it off.\n{signature}\n")
+
+
+@pytest.mark.parametrize("greeting", ["Kind regards,", "Mit freundlichen Grüßen / Kind regards"])
+@pytest.mark.parametrize("name", ["Ana Torres", "Ana", "ANA TORRES,"])
+def test_the_greeting_stays_above_our_signature(greeting: str, name: str) -> None:
+    words = f"Switch it off.\n\n{greeting}\n{name}\n"
+    assert left(words) == f"Switch it off.\n\n{greeting}"
+
+
+def test_below_a_greeting_short_lines_are_a_signature() -> None:
+    below = "Senior Lamp Engineer\nExample Ltd, 4 High Street\n+34 600 111 222"
+    assert left(f"Yes.\n\nThanks\n\nAna Torres\n{below}") == "Yes.\n\nThanks"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The one who knows is\nAna Torres",
+        "Please ask\n\nAna Torres\nShe comes on Monday",
+        "Yes.\n\nKind regards,\nAna Torres\nPS: switch it off first",
+        "Yes.\n\nKind regards,\nAna Torres\n\nDoes it blink now?",
+        "Yes.\n\nKind regards,\nAna Torres\n\nBy the way, the lamp that you sent us is on its way",
+        "Ana Torres\nSupport",
+        "Who is it?\n\nAna",
+        "Ana Torres will come.",
+        "",
+    ],
+)
+def test_what_may_be_an_answer_stays(words: str) -> None:
+    assert left(words) == words
+
+
+def test_a_name_far_above_the_end_is_no_signature() -> None:
+    words = "Yes.\n\nKind regards,\nAna Torres\n" + "one more line\n" * 7
+    assert left(words) == words
