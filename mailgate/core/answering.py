@@ -51,12 +51,6 @@ from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
 
 NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notice"
-_AGAIN = {
-    commands.MISTAKES: "Send it again as it should be; `#help` alone in a mail brings the table of"
-    " commands.",
-    commands.BETWEEN: "Write above the notice and send it again; `#send` on top sends no more than"
-    " what stands there.",
-}
 _STATUS_COMMANDS = ("status", "close", "snooze")
 
 
@@ -336,7 +330,7 @@ def mistaken(
         lines = (
             f"Nothing was done and nothing was sent: your mail is {what}.",
             *(slip.said() for slip in plan.problems),
-            _AGAIN[what_for],
+            commands.AGAIN[what_for],
         )
         told = (Notify(notice=Notice.TRANSCRIPT, to=to, note="\n\n".join(lines)),)
     step = Step(step="commands", verdict="held", reason=why)

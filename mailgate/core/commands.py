@@ -17,6 +17,12 @@ from mailgate.core.people import Power
 
 MISTAKES = "mistakes in its commands"  # why a mail is held
 BETWEEN = "words between the lines of our notice"  # so is this
+AGAIN = {  # what its agent is told to do
+    MISTAKES: "Send it again as it should be; `#help` alone in a mail brings the table of"
+    " commands.",
+    BETWEEN: "Write above the notice and send it again; `#send` on top sends no more than what"
+    " stands there.",
+}
 MOST_LINES = 30  # commands in one mail
 MOST_WORDS = 4  # of a value below the top; a longer line is running text
 # Marks without width stand at the beginning of what some clients make of HTML.
