@@ -25,7 +25,7 @@ from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.commanding import Plan
-from mailgate.core.commands import Script
+from mailgate.core.commands import Script, Slip
 from mailgate.core.consequences import after, changes
 from mailgate.core.decision import (
     Acted,
@@ -80,7 +80,11 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         return _empty_answer(case, ticket)
     if not said.inward and (lost := between.slips(case, said.script)):
         return mistaken(case, ticket, replace(said.plan, problems=lost), commands.BETWEEN)
-    if (newer := _crossed(case, ticket, said)) is not None:
+    leaves = _goes_out(case, said)
+    if leaves and not (said.script.lines or said.files) and collision.is_stray(said.words):
+        slip = Slip(at=1, text=said.words, wrong=collision.STRAY)
+        return mistaken(case, ticket, Plan(problems=(slip,)))
+    if leaves and (newer := _crossed(case, ticket)) is not None:
         return _handed_back(case, ticket, placed, newer)
     part = said.plan.part
     ticket = part.view if part else ticket
@@ -293,9 +297,8 @@ def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Not
 
 def _settles(case: Case) -> bool:
     """Whether an answer takes effect that was held as too late, by one word of its agent."""
-    held = case.facts.held
-    late = held is not None and held.why.startswith(collision.COLLIDED)
-    return late and bool(case.delivery.approved_by)
+    held = case.facts.held if case.delivery.approved_by else None
+    return held is not None and held.why.startswith(collision.COLLIDED)
 
 
 def _went(said: _Said, told: tuple[Notify, ...]) -> str:
@@ -343,12 +346,17 @@ def mistaken(
     )
 
 
-def _crossed(case: Case, ticket: TicketView, said: _Said) -> LastWord | None:
-    """What somebody else said before this answer came; whoever approved it knows that."""
+def _goes_out(case: Case, said: _Said) -> bool:
+    """Whether words are to leave now; whoever approved them knows what was said since."""
+    here = case.delivery
+    unread = here.live and not here.approved_by and not case.standing.outside
+    return unread and said.speaks and not said.inward
+
+
+def _crossed(case: Case, ticket: TicketView) -> LastWord | None:
+    """What somebody else said before this answer came."""
     agent = agent_of(case)
-    if said.inward or not said.speaks or agent is None:
-        return None
-    if not case.delivery.live or case.delivery.approved_by or case.standing.outside:
+    if agent is None:
         return None
     return collision.newer(case.mail, case.facts, ticket.number, agent, case.policy)
 

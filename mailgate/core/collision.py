@@ -18,6 +18,10 @@ from mailgate.core.policy import Policy
 
 COLLIDED = "somebody wrote first"  # why a mail is held
 ASKED_FOR = "the first line of the reply must be `send`, `note` or `drop` and no more"
+STRAY = (
+    "it says what becomes of an answer that waits, but this mail answers none that does;"
+    " `#send` on top sends it as it is"
+)
 _WORD = re.compile(r"\w+")
 # They change no order.
 _BESIDE = frozenset(("it", "this", "mine", "that", "as", "is", "now", "anyway", "please"))
@@ -63,6 +67,11 @@ def _shown_until(mail: ParsedMail, facts: Facts, number: int) -> datetime | None
         if sent and facts.merged.get(sent.ticket, sent.ticket) == number:
             return sent.created
     return None
+
+
+def is_stray(words: str) -> bool:
+    """Whether an answer is nothing but one order, which was meant for another mail of ours."""
+    return words.strip(" \n.!`").lower() in set(Order)
 
 
 def order(words: str) -> Order | None:

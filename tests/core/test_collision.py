@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from mailgate.core.collision import COLLIDED, Order, order
+from mailgate.core.collision import COLLIDED, STRAY, Order, order
 from mailgate.core.decision import (
     Approve,
     Decision,
@@ -214,6 +214,18 @@ def test_a_customers_answer_is_not_guarded() -> None:
 )
 def test_an_order_is_a_first_line_of_its_own(words: str, meant: Order | None) -> None:
     assert order(words) is meant
+
+
+@pytest.mark.parametrize("words", ["send", "Drop.", "\n`note`\n", "SEND!"])
+def test_an_order_that_answers_no_held_mail_reaches_nobody(words: str) -> None:
+    found = decided(by_ana(words), known())
+    assert (found.outcome, told(found)) == (Outcome.HELD, {ANA.address: "transcript"})
+    assert [n.note for n in of_kind(found, Notify) if STRAY in n.note] != []
+
+
+@pytest.mark.parametrize("words", ["Send it, please.", "drop by at ten", "#send\n\ndrop", "Notes"])
+def test_words_that_only_begin_like_an_order_leave(words: str) -> None:
+    assert decided(by_ana(words), known()).outcome is Outcome.REPLY
 
 
 def held(**more: Any) -> HeldMail:
