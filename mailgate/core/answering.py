@@ -277,7 +277,8 @@ def _once(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
 
 def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Notify, ...]:
     agent, plan = agent_of(case), said.plan
-    if agent is None or not (said.script.lines or _settles(case)):
+    settled = case.delivery.approved_by and collision.was_late(case.facts.held)
+    if agent is None or not (said.script.lines or settled):
         return ()
     to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
     helps = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
@@ -293,12 +294,6 @@ def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Not
         *brought,
         Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows),
     )
-
-
-def _settles(case: Case) -> bool:
-    """Whether an answer takes effect that was held as too late, by one word of its agent."""
-    held = case.facts.held if case.delivery.approved_by else None
-    return held is not None and held.why.startswith(collision.COLLIDED)
 
 
 def _went(said: _Said, told: tuple[Notify, ...]) -> str:

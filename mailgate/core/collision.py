@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from enum import StrEnum
 
-from mailgate.core.decision import Facts, LastWord
+from mailgate.core.decision import Facts, HeldMail, LastWord
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Agent
 from mailgate.core.policy import Policy
@@ -67,6 +67,11 @@ def _shown_until(mail: ParsedMail, facts: Facts, number: int) -> datetime | None
         if sent and facts.merged.get(sent.ticket, sent.ticket) == number:
             return sent.created
     return None
+
+
+def was_late(held: HeldMail | None) -> bool:
+    """Whether a mail is held because somebody wrote before it came."""
+    return held is not None and held.why.startswith(COLLIDED)
 
 
 def is_stray(words: str) -> bool:
