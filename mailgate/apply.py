@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from mailgate import bounced, crash, reshaping
+from mailgate import bounced, crash, duties, reshaping
 from mailgate.core.bounces import failures
 from mailgate.core.decision import (
     Acted,
@@ -14,8 +14,8 @@ from mailgate.core.decision import (
     AddTag,
     AppendMessage,
     Approve,
-    CopyState,
     DropHeld,
+    Duty,
     Effect,
     Hold,
     LinkTicket,
@@ -78,6 +78,7 @@ class _Run:
     told: Cause | None = None  # whose words notices carry, where they are not the mail's
     placed: bool = False  # the mail that was held has become what it is now
     left: int = 0  # the ticket before the one that was split off it
+    asked: int | None = None  # the question about orders to a duty list
     said: list[str] = field(default_factory=list)  # what an agent is told of that, line by line
 
     def do(self, effect: Effect) -> None:  # noqa: C901, PLR0915 - one arm per effect
@@ -132,6 +133,8 @@ class _Run:
                 self._notify(effect)
             case _ if isinstance(effect, Reshape):
                 self._reshape(effect)
+            case _ if isinstance(effect, Duty):
+                self._on_duty(effect)
             case _:
                 assert_never(effect)
 
@@ -227,6 +230,12 @@ class _Run:
         self.seen = None
         if done.event:
             self._event(done.event, **done.data)
+
+    def _on_duty(self, effect: Duty) -> None:
+        cause = self.cause
+        done = duties.carry_out(self.tx, effect, self.desk.policy, cause.actor, cause.now)
+        self.events += done.events
+        self.asked = done.asked or self.asked
 
     def _set(self, effect: SetField) -> None:
         old = getattr(self._ticket(), effect.field, "")
@@ -330,7 +339,7 @@ class _Run:
             self.do(one)
         self.inverse.clear()  # taking back is not taken back
         if effect.inbox is not None:
-            self._unsaid(effect.inbox)
+            self.said += reshaping.unsaid(self.tx, effect.inbox)
         self.said.append(f"{stopped} waiting mail{'' if stopped == 1 else 's'} will never leave")
         self._event("undone", event=effect.event, because=effect.because, stopped=stopped)
 
@@ -344,17 +353,6 @@ class _Run:
             else:
                 kept.append([name, fields])
         return kept
-
-    def _unsaid(self, inbox: int) -> None:
-        """Where nobody got the answer it becomes a note; else say who has it."""
-        mails = [m for m in self.tx.outbox.list(inbox=inbox) if m.notice == Notice.ANSWER.value]
-        people = [person for mail in mails for person in mail.recipients]
-        left = [p.address for p in people if p.state is not CopyState.CANCELLED]
-        if left:
-            self.said.append(f"too late for the answer to {', '.join(left)}")
-        elif mails:
-            self.tx.reshaping.never_sent(inbox)
-            self.said.append("the answer is an internal note now")
 
     def _prove(self, effect: Prove) -> None:
         if effect.proven:
@@ -374,6 +372,7 @@ class _Run:
             say=self._event,
             old=self._old(effect.notice),
             held=effect.held or self.held,
+            duty=effect.duty or self.asked,
             owner=self.owner,
             bounced=self.report.recipient if self.report else "",
             diagnostic=_said(self.report) if self.report else "",

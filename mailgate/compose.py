@@ -99,6 +99,7 @@ class NoticeContext:
     last_message: datetime | None = None  # when the last public message before came
     lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
     due: datetime | None = None  # by when an agent wanted it done
+    waiting: tuple[Mapping[str, object], ...] = ()  # for one on duty: `mailgate.waiting`
 
     def head(self, address: str, domain: str) -> OwnHead:
         """A recipient's own head; without tokens where none was made (an alert)."""
@@ -221,6 +222,7 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
         "note_address": ctx.note_address if told else "",
         "commands": _table() if notice is Notice.HELP else (),
         "lists": ctx.lists if told else (),
+        "waiting": ctx.waiting if told else (),
         "public_url": policy.public_url if told else "",
         "actions": _actions(ctx, policy) if told and notice not in _UNPROVEN else {},
         "bounced_address": header_text(ctx.bounced) if told else "",

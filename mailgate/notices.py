@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from mailgate import crash, journal, listing
+from mailgate import crash, journal, listing, waiting
 from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy, folded
 from mailgate.core.strip import own_words
 from mailgate.core.ticket import TicketView
+from mailgate.core.token import Purpose
 from mailgate.desk import Cause, Desk
 from mailgate.enclosing import Enclosed, for_agents, for_customers
 from mailgate.gate import pass_gate
 from mailgate.recall import recall
 from mailgate.render import TemplateFailure, fitted
-from mailgate.sealing import Answered, Sealer
+from mailgate.sealing import Answered, Asking, Sealer
 from mailgate.showing import ticket_text
 from mailgate.surroundings import Past, Quoted, Surroundings
 from store.database import Tx
@@ -31,9 +32,10 @@ TELLING = frozenset(
     {Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE, Notice.AGENT_OVERDUE}
 )
 # What we say to one agent about that agent's own mail.
-OURS = frozenset({Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
+_ON_DUTY = frozenset({Notice.DUTY, Notice.DUTY_ANSWER})
+OURS = _ON_DUTY | {Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST}
 # They are about many tickets: an answer to them goes to none.
-_OF_MANY = frozenset({Notice.LIST, Notice.DIGEST})
+_OF_MANY = _ON_DUTY | {Notice.LIST, Notice.DIGEST}
 # They ask the owner of a held mail: an answer to them settles it.
 _ASKING = frozenset({Notice.CHALLENGE, Notice.COLLISION})
 Say = Callable[..., None]  # records an event on the ticket
@@ -48,6 +50,7 @@ class Occasion:
     past: Past = field(default_factory=Past)  # of tickets like it, as agents are told
     old: str = ""  # status or assignee before
     held: int | None = None  # the mail that was held
+    duty: int | None = None  # the duty list that it is about
     owner: str = ""  # who alone may release it by mail
     bounced: str = ""  # the address that a mail did not reach
     diagnostic: str = ""
@@ -135,6 +138,7 @@ class Notices:
             now=cause.now,
         )
         release, hours = self._release(effect, to, on, sealer)
+        own = self._heads(sealer, effect, to, on)
         words = self._words(effect, on)
         html = self._html(effect, words)
         files = self._files(effect, html)
@@ -152,7 +156,8 @@ class Notices:
             note="" if effect.notice in OURS - {Notice.LIST} else effect.note,
             lists=self._lists(effect),
             around=self._around(effect, to, on, files),
-            own=self._heads(sealer, effect, to, on),
+            own=own,
+            waiting=self._waiting(effect, own[to[0].address], sealer.mailbox),
             old=on.old,
             # What an agent set off cannot be a stranger's way to have us mail their words.
             proven=cause.by_agent or effect.proven,
@@ -192,9 +197,26 @@ class Notices:
             goes_on=effect.notice is Notice.ANSWER
             or (self.cause.by_agent and to[0].role != "agent" and effect.of is None),
         )
-        challenge = on.held if effect.notice in _ASKING else None
-        days = _release_days(effect.notice, self.desk.policy)
-        return sealer.heads(to, answers, challenge=challenge, days=days)
+        return sealer.heads(to, answers, asks=self._asks(effect, on))
+
+    def _asks(self, effect: Notify, on: Occasion) -> Asking | None:
+        """What an answer to this notice settles, None where it goes to a ticket."""
+        if effect.notice in _ON_DUTY and on.duty is not None:
+            days = _release_days(
+                Notice.CHALLENGE if effect.asks else effect.notice, self.desk.policy
+            )
+            return Asking(number=on.duty, days=days, purpose=Purpose.DUTY)
+        if effect.notice not in _ASKING or on.held is None:
+            return None
+        return Asking(number=on.held, days=_release_days(effect.notice, self.desk.policy))
+
+    def _waiting(self, effect: Notify, own: OwnHead, box: Mailbox) -> tuple[waiting.Rows, ...]:
+        """The mails of a duty list; without links where no address with a token reaches us."""
+        if effect.notice is not Notice.DUTY:
+            return ()
+        policy, keys = self.desk.policy, self.tx.keys.all()
+        reply_to = "" if own.reply_to == box.address else own.reply_to
+        return waiting.sections(effect.waiting, effect.more, reply_to, keys, policy)
 
     def _references(self, to: tuple[Recipient, ...], number: int) -> tuple[str, ...]:
         """What the mail answers. Whoever an agent wrote to directly refers to the agent's own id,
@@ -208,12 +230,15 @@ class Notices:
     ) -> tuple[str, int]:
         """The address that releases the held mail, for this one reader, and its hours."""
         # What waits for its owner's word is shown to leads, but is not theirs to release.
+        if effect.asks:
+            return sealer.mailbox.address, self.desk.policy.trust.challenge_hours
         asks = effect.notice in _ASKING or (effect.notice is Notice.AGENT_HELD and not on.owner)
         if on.held is None or not asks:
             return "", 0
         hours = held_for(effect.notice is Notice.CHALLENGE, self.desk.policy) // timedelta(hours=1)
         days = _release_days(effect.notice, self.desk.policy)
-        return sealer.release_address(on.held, to[0].address, days), hours
+        asked = Asking(number=on.held, days=days)
+        return sealer.answer_address(asked, to[0].address), hours
 
     def _author(self, effect: Notify) -> Author | None:
         """Whose words a notice carries: an approved answer is its agent's, whoever sent it."""

@@ -15,8 +15,10 @@ from mailgate.core.decision import (
     AddParticipant,
     AddTag,
     AddTime,
+    CopyState,
     Effect,
     NoteAbsence,
+    Notice,
     RemoveParticipant,
     RemoveTag,
     Reshape,
@@ -151,3 +153,16 @@ _EFFECTS: Mapping[str, Callable[[Mapping[str, Any], str], Effect]] = {
 def taken_back(inverse: Iterable[Inverse], because: str) -> list[Effect]:
     """The effects that take something back, the last thing first."""
     return [_EFFECTS[name](fields, because) for name, fields in inverse if name in _EFFECTS]
+
+
+def unsaid(tx: Tx, inbox: int) -> list[str]:
+    """Where nobody got an agent's answer it becomes a note; else says who has it."""
+    mails = [mail for mail in tx.outbox.list(inbox=inbox) if mail.notice == Notice.ANSWER.value]
+    people = [person for mail in mails for person in mail.recipients]
+    left = [p.address for p in people if p.state is not CopyState.CANCELLED]
+    if left:
+        return [f"too late for the answer to {', '.join(left)}"]
+    if not mails:
+        return []
+    tx.reshaping.never_sent(inbox)
+    return ["the answer is an internal note now"]

@@ -24,6 +24,15 @@ RETURN_DAYS = 60  # a bounce comes within days; a delayed one within weeks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a notice asks one agent about, and for how many days its token works."""
+
+    number: int  # of the held mail, or of the duty list
+    days: int
+    purpose: Purpose = Purpose.RELEASE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sealer:
     """Makes the tokens of one mail."""
 
@@ -38,13 +47,11 @@ class Sealer:
         to: Sequence[Recipient],
         answers: Answered,
         *,
-        challenge: int | None = None,
-        days: int = 1,
+        asks: Asking | None = None,
     ) -> Mapping[str, OwnHead]:
         """A head of their own for each recipient.
 
-        Answering a `challenge` releases that held mail, by its address or by its Message-ID alone,
-        for so many `days`.
+        Answering what `asks` says what it answers by its address, or by its Message-ID alone.
         """
         key = self.tx.keys.current(self.now)
         addresses = [person.address for person in to]
@@ -53,30 +60,30 @@ class Sealer:
         for person in to:
             generation = generations.get((self.ticket.number, folded(person.address)), 0)
             head = self._head(person, key, generation, answers)
-            if challenge is not None:
-                head = self._challenging(head, challenge, person.address, days)
+            if asks is not None:
+                head = self._asking(head, asks, person.address)
             result[person.address] = head
         return result
 
-    def _challenging(self, head: OwnHead, held: int, owner: str, days: int) -> OwnHead:
+    def _asking(self, head: OwnHead, asks: Asking, owner: str) -> OwnHead:
         key = self.tx.keys.current(self.now)
         nonce = secrets.token_bytes(token.NONCE_OCTETS)
-        made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)
-        in_id = token.seal(replace(made, number=held, nonce=nonce), key)
+        made = self._token(owner, Role.AGENT, key, asks.purpose, asks.days)
+        in_id = token.seal(replace(made, number=asks.number, nonce=nonce), key)
         return replace(
             head,
             message_id=token.message_id(in_id, self.policy.domain),
-            reply_to=self.release_address(held, owner, days) or self.mailbox.address,
+            reply_to=self.answer_address(asks, owner) or self.mailbox.address,
         )
 
-    def release_address(self, held: int, owner: str, days: int) -> str:
-        """The address that releases a held mail, for whoever reads this notice.
+    def answer_address(self, asks: Asking, owner: str) -> str:
+        """The address for an answer, of whoever reads this notice: it may release a held mail.
 
         "" where no address with a token would reach us.
         """
         key = self.tx.keys.current(self.now)
-        made = self._token(owner, Role.AGENT, key, Purpose.RELEASE, days)
-        sealed = token.seal(replace(made, number=held), key)
+        made = self._token(owner, Role.AGENT, key, asks.purpose, asks.days)
+        sealed = token.seal(replace(made, number=asks.number), key)
         return self._address(sealed)
 
     def note_address(self, agent: str) -> str:

@@ -136,7 +136,7 @@ def actions(reply_to: str, note_address: str, number: int, policy: Policy) -> di
         "help": "#help",
     }
     return {
-        name: _mailto(
+        name: mailto(
             note_address if name == "note" and note_address else reply_to,
             f"[{policy.subject_tag}#{number}] {name}",
             command,
@@ -145,8 +145,8 @@ def actions(reply_to: str, note_address: str, number: int, policy: Policy) -> di
     }
 
 
-def _mailto(address: str, subject: str, body: str) -> str:
-    """`+` is written as %2B: some programs take it for a space."""
+def mailto(address: str, subject: str, body: str) -> str:
+    """A link that opens a mail (RFC 6068); `+` is %2B in it: some programs take it for a space."""
     link = f"mailto:{quote(address, safe='@')}?subject={quote(subject, safe='')}"
     return f"{link}&body={quote(body, safe='')}" if body else link
 

@@ -1,6 +1,6 @@
 """Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, overdue ones are told.
 
-And once on each working day every agent's morning digest (`mailgate.mornings`).
+And once on each working day every agent's morning digest and duty list (`mailgate.mornings`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mailgate.core.change import plan_change
 from mailgate.core.decision import Effect, SetField
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
-from mailgate.mornings import send
+from mailgate.mornings import send, send_duty
 from store.clocks import Due
 from store.database import Database, Tx, Unavailable
 from store.ticket_rows import Event
@@ -76,6 +76,7 @@ class Timers:
         for agent in self._desk.policy.agents:
             with self._database.transaction() as tx:
                 sent = send(tx, agent, day, now, self._desk)
+                sent |= send_duty(tx, agent, day, now, self._desk)
             if sent:
                 self._rung()
         self._told = day

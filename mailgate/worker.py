@@ -18,12 +18,12 @@ from datetime import UTC, datetime, timedelta
 from mailgate import crash, journal, quoting
 from mailgate.apply import apply
 from mailgate.core import thread
-from mailgate.core.case import Delivery
 from mailgate.core.decide import decide, quarantine
 from mailgate.core.decision import Decision, Keys, Outcome
 from mailgate.core.identify import identify
 from mailgate.core.mail import ParsedMail
 from mailgate.desk import Cause, Desk, Reread
+from mailgate.facing import delivery, keys_of
 from mailgate.parsing import Parsers, passed_on
 from mailgate.releasing import Releaser
 from mailgate.rereading import reread, with_mails
@@ -41,9 +41,6 @@ GROUP_SECONDS = 0.025  # an older transaction takes no more mails: whoever accep
 MAX_ATTEMPTS = 3  # then the mail is set aside for a human
 RETRY_AFTER = timedelta(seconds=5)
 PARENT_PATIENCE = timedelta(minutes=10)  # how long an answer waits for the mail it answers
-
-# The first word of a source's name -> what the ticket says it came by.
-CAME_BY = {"smtp": "email", "lmtp": "email", "imap": "email"}
 
 
 @dataclass(kw_only=True)
@@ -298,7 +295,7 @@ class Worker:
         policy, waiting, mail = self.desk.policy, read.waiting, read.mail
         duplicate_of = _duplicate_of(tx, waiting)
         facts = tx.facts.gather(
-            thread.keys(mail, waiting.envelope, policy),
+            keys_of(waiting, mail, policy),
             duplicate_of=duplicate_of,
             now=waiting.received,
             flood_minutes=policy.flood_minutes,
@@ -306,7 +303,7 @@ class Worker:
         facts = quoting.with_notice(tx, mail, facts, policy)
         facts = replace(facts, messages=with_mails(facts.messages, read.reread))
         crash.point("work.thread")
-        decision = decide(mail, _delivery(read, now), facts, policy)
+        decision = decide(mail, delivery(waiting, now, read.stamp), facts, policy)
         crash.point("work.rules")
         author = identify(mail, waiting.envelope, policy, read.stamp)
         cause = Cause(
@@ -384,16 +381,3 @@ def _stamp(job: _Job) -> Stamped | None:
         return job.stamping.result() if job.stamping else None
     except RuntimeError as error:
         raise CancelledError from error
-
-
-def _delivery(read: _Read, now: datetime) -> Delivery:
-    waiting = read.waiting
-    kind = waiting.source.partition(" ")[0]
-    return Delivery(
-        envelope=waiting.envelope,
-        received=waiting.received,
-        source=CAME_BY.get(kind, kind),
-        live=waiting.live,
-        now=now,
-        stamp=read.stamp,
-    )

@@ -149,6 +149,11 @@ class Blobs:
             raise BlobDamaged(digest)
         return data
 
+    def size(self, digest: str) -> int:
+        """Octets, whether the bytes are there or not; 0 where nobody knows the digest."""
+        found = select(blobs.c.size).where(blobs.c.digest == digest)
+        return int(self._conn.execute(found).scalar() or 0)
+
     def faults(self) -> Iterator[tuple[str, str]]:
         """Read every blob: (digest, what is wrong) of those that are missing or damaged."""
         for digest in list(self._conn.scalars(select(blobs.c.digest).order_by(blobs.c.digest))):

@@ -17,6 +17,7 @@ from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
 from store.counting import Counting
 from store.dialects import on, spelled
+from store.duty import Duty
 from store.engine import (
     CommitUnknown,
     Full,
@@ -178,6 +179,11 @@ class Tx:
     def wishes(self) -> Wishes:
         """What customers can have by answering with a word."""
         return Wishes(self.conn)
+
+    @cached_property
+    def duty(self) -> Duty:
+        """Lists of what waits for somebody to decide, and senders whose mail is ignored."""
+        return Duty(self.conn)
 
     def setting(self, key: str, default: str = "") -> str:
         """A value kept by the installation itself, such as its instance id."""

@@ -19,11 +19,13 @@ from mailgate.core.decision import (
     SentMail,
     StoredMessage,
 )
+from mailgate.core.duty import Blocked
 from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
 from store import floods
 from store import keys as kept
 from store.columns import UtcTime
+from store.duty import Duty
 from store.held import Held
 from store.outbox_rows import NO_ID, copy_by_number
 from store.reshaping import Reshaping
@@ -37,6 +39,7 @@ from store.schema import (
     people,
     undeliverable,
 )
+from store.schema_duty import blocked
 from store.splitting import Splitting
 from store.tickets import Tickets
 from store.wishes import asks_nothing
@@ -97,6 +100,14 @@ _PERSON = select(
     .where(undeliverable.c.address == bindparam("low"))
     .scalar_subquery()
     .label("paused"),
+    select(blocked.c.by)
+    .where(blocked.c.address == bindparam("low"))
+    .scalar_subquery()
+    .label("blocked_by"),
+    select(blocked.c.at)
+    .where(blocked.c.address == bindparam("low"))
+    .scalar_subquery()
+    .label("blocked_at"),
     select(func.count())
     .select_from(held)
     .where(
@@ -155,6 +166,7 @@ class FactFinder:
             sent=self._sent([i for i in (*keys.ids, keys.reported_id) if i]),
             seen=self._seen([*keys.ids, keys.own_id], keys.own_id),
             held=Held(self._conn).get(keys.held) if keys.held is not None else None,
+            duty=Duty(self._conn).get(keys.duty) if keys.duty is not None else None,
             copy=copy_by_number(self._conn, keys.copy) if keys.copy is not None else None,
             answered=self._answered(keys),
         )
@@ -231,6 +243,7 @@ class FactFinder:
             sender_language=row.language or "",
             sender_proven=row.proven is not None,
             sender_paused=row.paused is not None,
+            blocked=_blocked(sender, row.blocked_by, row.blocked_at),
             flood=floods.lately(self._conn, sender, since) if since else facts.flood,
             challenges=row.challenges,
         )
@@ -283,7 +296,13 @@ def _numbers(facts: Facts, keys: Keys) -> set[int]:
     flood = facts.flood
     single = (_ticket_of(facts.held), _ticket_of(facts.copy), flood.ticket, flood.domain_ticket)
     numbers.update(n for n in single if n is not None)
+    asked = facts.duty.asks if facts.duty else ()
+    numbers.update(order.ticket for order in asked if order.ticket)
     return numbers
+
+
+def _blocked(sender: str, by: str | None, at: datetime | None) -> Blocked | None:
+    return Blocked(address=folded(sender), by=by, at=at) if by is not None and at else None
 
 
 def _ticket_of(found: HeldMail | SentCopy | None) -> int | None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from mailgate.core.decision import HeldMail
 from mailgate.core.policy import folded
-from store.schema import held
+from store.schema import held, inbox, messages
 
 WAITING, DROPPED, EXPIRED = "waiting", "dropped", "expired"
 APPROVED = "approved"  # somebody said so; it takes effect with the worker's next step
@@ -82,6 +82,13 @@ class Held:
         """An approved one that cannot take effect waits again; False when it is not approved."""
         row = update(held).where(held.c.id == held_id, held.c.state.in_((APPROVED, AS_NOTE)))
         return self._conn.execute(row.values(state=WAITING, by="", changed=now)).rowcount == 1
+
+    def move(self, held_id: int, ticket: int) -> None:
+        """Put a held mail on another ticket, with its message and its row of the inbox."""
+        row = self._conn.execute(select(held).where(held.c.id == held_id)).one()
+        self._conn.execute(update(held).where(held.c.id == held_id).values(ticket=ticket))
+        for table, which in ((messages, row.message), (inbox, row.inbox)):
+            self._conn.execute(update(table).where(table.c.id == which).values(ticket=ticket))
 
     def expire(self, now: datetime) -> int:
         """End the waiting of those whose time is over; returns how many."""

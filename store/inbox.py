@@ -47,6 +47,8 @@ class Waiting:
     received: datetime
     live: bool
     attempts: int  # this one included
+    vouched_by: str = ""  # who let it out of quarantine
+    vouched_for: int | None = None  # ... and for which ticket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,26 +226,32 @@ class Inbox:
         if self._conn.execute(_SETTLE, values).rowcount != 1:
             raise AlreadySettled(str(inbox_id))
 
-    def reopen(self, inbox_id: int, now: datetime) -> bool:
-        """Make a quarantined mail wait again; False when it is not in quarantine."""
+    def reopen(
+        self, inbox_id: int, now: datetime, *, by: str = "", ticket: int | None = None
+    ) -> bool:
+        """Make a quarantined mail wait again; False when it is not in quarantine.
+
+        `by` vouches for it: that it may go where it belongs, or to this `ticket`.
+        """
         row = update(inbox).where(
             inbox.c.id == inbox_id, inbox.c.outcome == Outcome.QUARANTINED.value
         )
-        values = {"outcome": None, "settled": None, "due": now, "attempts": 0}
+        values: dict[str, Any] = {"outcome": None, "settled": None, "due": now, "attempts": 0}
+        values |= {"vouched_by": by, "vouched_for": ticket}
         if self._conn.execute(row.values(values)).rowcount != 1:
             return False
         self._conn.execute(contents.delete().where(contents.c.inbox == inbox_id))
         return True
 
-    def drop(self, inbox_id: int, reason: str, now: datetime) -> bool:
+    def drop(self, inbox_id: int, reason: str, now: datetime, *, step: str = "operator") -> bool:
         """Settle a quarantined mail as ignored, bytes kept; False when it is not in quarantine."""
         i = inbox.c
         there = (i.id == inbox_id, i.outcome == Outcome.QUARANTINED.value)
         row = self._conn.execute(select(inbox).where(*there).with_for_update()).first()
         if row is None:
             return False
-        step = Step(step="operator", verdict=Outcome.IGNORED.value, reason=reason)
-        trace = [[s.step, s.verdict, s.reason] for s in (*_settled(row).trace, step)]
+        last = Step(step=step, verdict=Outcome.IGNORED.value, reason=reason)
+        trace = [[s.step, s.verdict, s.reason] for s in (*_settled(row).trace, last)]
         values = {
             "outcome": Outcome.IGNORED.value,
             "reason": reason,
@@ -320,6 +328,8 @@ def _waiting(row: Row[Any]) -> Waiting:
         received=row.received,
         live=row.live,
         attempts=row.attempts,
+        vouched_by=row.vouched_by,
+        vouched_for=row.vouched_for,
     )
 
 

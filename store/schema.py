@@ -126,6 +126,8 @@ inbox = Table(
     ref("duplicate_of", "inbox.id", nullable=True),
     Column("trace", Json, nullable=False, server_default=text("'[]'")),
     time("settled", nullable=True),
+    words("vouched_by"),  # who let it out of quarantine
+    ref("vouched_for", "tickets.number", nullable=True),  # ... and for which ticket
     CheckConstraint("(outcome IS NULL) = (due IS NOT NULL)", name="settled_or_waiting"),
     CheckConstraint("(outcome IS NULL) = (settled IS NULL)", name="outcome_has_time"),
     Index(

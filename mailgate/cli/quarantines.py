@@ -9,8 +9,18 @@ import typer
 
 from mailgate.cli import shapes
 from mailgate.cli.fields import LAST_ID, row_number
-from mailgate.cli.house import STATE, Failure, database_only, print_json, print_table, write_bytes
+from mailgate.cli.house import (
+    STATE,
+    Failure,
+    database_only,
+    print_json,
+    print_table,
+    printable,
+    storable,
+    write_bytes,
+)
 from mailgate.core.decision import Outcome
+from mailgate.core.policy import folded
 from store.database import Tx
 from store.ticket_rows import Event
 
@@ -20,6 +30,7 @@ ID = typer.Argument(
     ..., metavar="ID", parser=row_number, help="The inbound id, as `quarantine list` shows it."
 )
 DROPPED = "dropped by an operator"
+ACTOR = "command line"
 IDS = typer.Argument(
     ...,
     metavar="ID...",
@@ -57,7 +68,7 @@ def show(inbound: int = ID) -> None:
 @app.command()
 def release(ids: list[int] = IDS) -> None:
     """Let the worker try again with the code and rules of today."""
-    _each(ids, "released", lambda tx, inbound, now: tx.inbox.reopen(inbound, now))
+    _each(ids, "released", lambda tx, inbound, now: tx.inbox.reopen(inbound, now, by=ACTOR))
     if not STATE.json:
         typer.echo("a running daemon takes what was released at once, else the next one does")
 
@@ -66,6 +77,35 @@ def release(ids: list[int] = IDS) -> None:
 def drop(ids: list[int] = IDS) -> None:
     """Settle mail as ignored: it makes no ticket, and its bytes are kept."""
     _each(ids, "dropped", lambda tx, inbound, now: tx.inbox.drop(inbound, DROPPED, now))
+
+
+@app.command()
+def blocked() -> None:
+    """List senders whose mail is ignored since an agent on duty wrote `drop sender`."""
+    with database_only() as database, database.reading() as tx:
+        found = tx.duty.blocked()
+    lines = [{"address": b.address, "by": b.by, "since": shapes.stamp(b.at)} for b in found]
+    if STATE.json:
+        for line in lines:
+            print_json(line)
+        return
+    print_table(lines, "nobody is blocked")
+
+
+@app.command()
+def unblock(address: str = typer.Argument(..., help="As `quarantine blocked` shows it.")) -> None:
+    """Take a sender's mail again; what was ignored meanwhile stays so."""
+    with database_only() as database, database.transaction() as tx:
+        if not tx.duty.unblock(storable(address)):
+            remedy = "`mailgate quarantine blocked` shows who is"
+            raise Failure(f"{printable(address)} is not blocked; {remedy}")
+        data = {"address": folded(storable(address))}
+        now = datetime.now(UTC)
+        tx.tickets.record(Event(at=now, actor=ACTOR, kind="unblocked", data=data))
+    if STATE.json:
+        print_json({"unblocked": address})
+    else:
+        typer.echo(f"{printable(address)} may write again")
 
 
 def _each(ids: Sequence[int], done: str, act: Callable[[Tx, int, datetime], bool]) -> None:
@@ -77,9 +117,7 @@ def _each(ids: Sequence[int], done: str, act: Callable[[Tx, int, datetime], bool
             which = ", ".join(map(str, strange))
             raise Failure(f"not in quarantine: {which}; nothing was {done}")
         for inbound in wanted:
-            tx.tickets.record(
-                Event(at=now, actor="command line", kind=done, data={}, inbox=inbound)
-            )
+            tx.tickets.record(Event(at=now, actor=ACTOR, kind=done, data={}, inbox=inbound))
     if STATE.json:
         print_json({done: wanted})
     else:

@@ -80,6 +80,14 @@ def _agents(config: Config, site: Site) -> Iterator[Problem]:
         seen.setdefault(low, f"[agent.{loc[1]}]")
 
 
+def _duty(config: Config, site: Site) -> Iterator[Problem]:
+    known = {agent.address.lower() for agent in config.agent}
+    for address in config.agents.duty if site.whole("agent") else ():
+        if address.lower() not in known:
+            message = f"{address} is not the address of an [[agent]]"
+            yield site.problem(("agents", "duty"), message, nearest(address, sorted(known)))
+
+
 def _ops(config: Config, site: Site) -> Iterator[Problem]:
     boxes = {address.lower() for _loc, address in _addresses(config, "mailbox")}
     for address in config.helpdesk.ops:
@@ -216,6 +224,7 @@ def _rules(config: Config, site: Site) -> Iterator[Problem]:
 CHECKS: tuple[Check, ...] = (
     _mailboxes,
     _agents,
+    _duty,
     _ops,
     _reply_domain,
     _queues,

@@ -52,6 +52,10 @@ def warnings(path: Path, config: Config) -> tuple[Problem, ...]:
     if not config.agent:
         remedy = "write an [[agent]]"
         found.append(Problem(file=str(path), message="nobody answers tickets", remedy=remedy))
+    elif config.agents.digest and not (config.agents.duty or any(a.lead for a in config.agent)):
+        remedy = "write `lead = true` for an [[agent]], or [agents].duty"
+        message = "nobody is told in the morning what is held or in quarantine"
+        found.append(Problem(file=str(path), message=message, remedy=remedy))
     for at, relay in enumerate(config.relay):
         if relay.username and relay.tls == "none" and not is_loopback(relay.host):
             found.append(

@@ -143,6 +143,7 @@ class AgentsSection(Section):
     show_name: Literal["name", "first", "team"] = "name"  # what customers see of an agent
     attachments_max: Size = 10 << 20  # octets that go along with one notice
     digest: Hour = ""  # when each agent gets a list of their tickets, in [helpdesk].timezone
+    duty: tuple[MailAddress, ...] = ()  # who decides on what waits for somebody; empty: leads
     quote_lines: Count = 30  # of the customer's last message, below an answer; 0: none
 
 

@@ -59,6 +59,7 @@ def policy(
         public_url=desk.public_url,
         timezone=desk.timezone,
         digest=config.agents.digest,
+        duty=config.agents.duty,
         workdays=frozenset(DAYS.index(day) for day in config.sla.hours),
     )
 

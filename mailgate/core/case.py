@@ -25,6 +25,8 @@ class Delivery:
     now: datetime | None = None  # when it is decided; None: at once
     stamp: tuple[Stamp, str] | None = None  # our own look at SPF, DKIM and DMARC
     approved_by: str = ""  # a held mail: who said that it may take effect
+    approved_for: int | None = None  # ... and on which ticket, where it is not that one
+    accepted_by: str = ""  # who let it out of quarantine
     as_note: bool = False  # ... and that it may do so as an internal note only
 
     @property

@@ -15,6 +15,7 @@ from mailgate.core import (
     identify,
     lists,
     onbehalf,
+    onduty,
     outside,
     proofs,
     replying,
@@ -51,6 +52,9 @@ def _shown(decision: Decision) -> Decision:
 def _decided(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) -> Decision:
     if facts.duplicate_of is not None:
         return _duplicate(facts.duplicate_of)
+    if why := onduty.barred(delivery, facts, policy):
+        step = Step(step="blocked", verdict="ignored", reason=why)
+        return Decision(outcome=Outcome.IGNORED, reason=why, trace=(step,))
     if "too-complex" in mail.defects:
         return quarantine("too complex to parse within its limits")
     if failed := next((d for d in mail.defects if d.startswith("parser-failed")), ""):
@@ -109,7 +113,10 @@ def _place(case: Case) -> Decision:
         released, steps = holding.approval(case, given)
         if released is not None:
             return released
-        case = replace(case, trace=(*case.trace, *steps))
+        worked, more = onduty.answered(case, given)
+        if worked is not None:
+            return worked
+        case = replace(case, trace=(*case.trace, *steps, *more))
     away = automatic and case.author.agent is not None  # answers a return path as well (RFC 3834)
     if case.facts.copy is not None and not away and (back := bouncing.returned(case)) is not None:
         return back
@@ -214,10 +221,11 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
 def _approved(case: Case) -> Placement:
     """A held mail that somebody vouched for takes effect where it was held."""
     held = case.facts.held
-    if held is None:
-        raise ValueError("an approved mail needs the held mail among its facts")
-    number = case.facts.merged.get(held.ticket, held.ticket)
-    agent = case.policy.agent_for(held.owner) if held.owner else None
+    where = held.ticket if held else case.delivery.approved_for
+    if where is None:
+        raise ValueError("an approved mail needs its ticket, or the held mail among its facts")
+    number = case.facts.merged.get(where, where)
+    agent = case.policy.agent_for(held.owner) if held and held.owner else None
     ticket = case.facts.tickets[number]
     requester = case.author.address == ticket.requester
     customer = Role.REQUESTER if requester else Role.CC

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from mailgate.core.duty import Blocked, DutyList
 from mailgate.core.effects import (
     HUMAN,
     REPLIES,
@@ -20,7 +21,10 @@ from mailgate.core.effects import (
     AddTime,
     AppendMessage,
     Approve,
+    AskDuty,
+    CarryOut,
     DropHeld,
+    Duty,
     Effect,
     Hold,
     LinkTicket,
@@ -42,6 +46,7 @@ from mailgate.core.effects import (
     SetCustom,
     SetField,
     SetRequester,
+    SettleDuty,
     Split,
     Thanked,
     Undo,
@@ -62,10 +67,13 @@ __all__ = [
     "AddTime",
     "AppendMessage",
     "Approve",
+    "AskDuty",
     "Attempt",
+    "CarryOut",
     "CopyState",
     "Decision",
     "DropHeld",
+    "Duty",
     "Effect",
     "Facts",
     "Fate",
@@ -99,6 +107,7 @@ __all__ = [
     "SetCustom",
     "SetField",
     "SetRequester",
+    "SettleDuty",
     "Split",
     "Step",
     "StoredMessage",
@@ -145,6 +154,7 @@ class Keys:
     tickets: tuple[int, ...] = ()  # named by tokens in addresses and ids, not yet believed
     held: int | None = None  # the held mail that a release address names, not yet believed
     copy: int | None = None  # the copy that a return path names, not yet believed
+    duty: int | None = None  # the duty list that a token names, not yet believed
     agents: bool = False  # it may be an agent's: who is away is looked up as well
     mentioned: tuple[int, ...] = ()  # tickets that an agent's commands may speak of
     undo: bool = False  # it may want something taken back
@@ -256,6 +266,8 @@ class Facts:
     generations: Mapping[tuple[int, str], int] = field(default_factory=dict)
     held: HeldMail | None = None
     copy: SentCopy | None = None
+    duty: DutyList | None = None
+    blocked: Blocked | None = None  # the sender, where mail from there is ignored
     flood: Flood = Flood()
     challenges: int = 0  # to the sender, in the last seven days
     away: Mapping[str, datetime] = field(default_factory=dict)  # agent -> since when

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mailgate.core.duty import DutyItem, Order, WaitingMail
 from mailgate.core.mail import Address, DeliveryReport, ParsedMail
 from mailgate.core.ticket import MessageKind
 
@@ -36,6 +37,8 @@ class Notice(StrEnum):
     HELP = "help"  # the table of commands, to an agent
     LIST = "list"  # tickets that an agent asked to see, and nobody else
     DIGEST = "digest"  # an agent's tickets, in the morning
+    DUTY = "duty"  # what waits in quarantine or is held, to an agent on duty
+    DUTY_ANSWER = "duty-answer"  # what came of that agent's orders
     COLLISION = "collision"  # an answer that came after somebody else's, back to its agent
     CHALLENGE = "challenge"  # "did you write this?", to an agent's registered address
     ALERT = "alert"  # something is wrong with the desk itself, to the people who run it
@@ -59,6 +62,8 @@ TO_AGENTS: frozenset[Notice] = frozenset(
         Notice.HELP,
         Notice.LIST,
         Notice.DIGEST,
+        Notice.DUTY,
+        Notice.DUTY_ANSWER,
         Notice.COLLISION,
         Notice.CHALLENGE,
         Notice.ALERT,
@@ -301,6 +306,30 @@ class Thanked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarryOut:
+    """What an agent on duty wants done with one mail of a duty list; it happens once."""
+
+    item: DutyItem
+    order: Order
+    by: str  # the registered address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskDuty:
+    """Remember orders that too little proves, until their agent says that they are genuine."""
+
+    duty: int  # the list that they answer
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettleDuty:
+    """The orders that were asked about are done; another answer does nothing any more."""
+
+    duty: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """Someone a notice goes to, and why."""
 
@@ -327,12 +356,18 @@ class Notify:
     held: int | None = None  # the held mail that it asks about, where that was held before
     due: datetime | None = None  # by when an agent wanted it done
     of: int | None = None  # the message that was split off, whose words it carries
+    duty: int | None = None  # the duty list that it is, or is about
+    waiting: tuple[WaitingMail, ...] = ()  # the mails of that list
+    more: tuple[int, int] = (0, 0)  # how many it does not show: in quarantine, held
+    asks: bool = False  # it asks whether orders are genuine
 
 
 # What only an agent's command, or taking it back, does to a ticket.
 Reshape = (
     RemoveParticipant | SetRequester | SetCustom | AddTime | SetClock | RemoveTag | NoteAbsence
 )
+# What comes of an answer to a duty list.
+Duty = CarryOut | AskDuty | SettleDuty
 Effect = (
     OpenTicket
     | AppendMessage
@@ -354,6 +389,7 @@ Effect = (
     | Thanked
     | Notify
     | Reshape
+    | Duty
     | Undo
     | Acted
 )

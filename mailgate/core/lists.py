@@ -55,7 +55,7 @@ def alone(case: Case, proofs: tuple[Proof, ...]) -> Decision | None:
     if agent is None or script is None:
         return None
     names = ", ".join(f"#{line.name}" for line in script.lines)
-    here = authorise.standing(_question(case, proofs), _desk(agent))
+    here = authorise.standing(question(case, proofs), desk(agent))
     if here.power < Power.ACT:
         why = here.reason.replace("of this ticket", "of ours") if here.agent else NOTHING
         note = UNPROVEN.format(names=names, why=why)
@@ -84,7 +84,8 @@ def _script(case: Case, agent: Agent | None) -> Script | None:
     return script if only and reads(script) else None
 
 
-def _question(case: Case, proofs: tuple[Proof, ...]) -> authorise.Question:
+def question(case: Case, proofs: tuple[Proof, ...]) -> authorise.Question:
+    """What the power of a mail on no ticket depends on."""
     return authorise.Question(
         author=case.author,
         proofs=proofs,
@@ -94,7 +95,7 @@ def _question(case: Case, proofs: tuple[Proof, ...]) -> authorise.Question:
     )
 
 
-def _desk(agent: Agent) -> TicketView:
+def desk(agent: Agent) -> TicketView:
     """What the token of a list speaks of: no ticket, and every agent works on it."""
     return TicketView(
         number=0,

@@ -122,6 +122,7 @@ class Policy:
     quote_lines: int = 30  # of the customer's last message, below an answer; 0: none
     public_url: str = ""  # where the web pages are reached, "" nowhere
     digest: str = ""  # "08:00": when agents get their morning digest; "" never
+    duty: tuple[str, ...] = ()  # agents who decide on what waits for somebody; empty: leads
     workdays: frozenset[int] = frozenset()  # on which days, Monday is 0; empty: on all
     timezone: str = "UTC"  # of the times written in mail
 
@@ -149,6 +150,14 @@ class Policy:
     def agents_of(self, queue: str) -> tuple[Agent, ...]:
         """Agents who work in `queue`; an agent without queues works in all of them."""
         return tuple(a for a in self.agents if not a.queues or queue in a.queues)
+
+    @property
+    def on_duty(self) -> tuple[Agent, ...]:
+        """Agents who get the duty list, and may answer it; whoever leads, where none is named."""
+        if not self.duty:
+            return tuple(agent for agent in self.agents if agent.lead)
+        named = {folded(address) for address in self.duty}
+        return tuple(agent for agent in self.agents if folded(agent.address) in named)
 
     def own(self, address: str) -> bool:
         """Whether mail to `address` comes back to us: never a requester, never written to."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailgate.core import commands
+from mailgate.core import commands, duty
 from mailgate.core.bounces import copy_number
 from mailgate.core.decision import Facts, Keys, Step
 from mailgate.core.mail import Envelope, ParsedMail
@@ -66,22 +66,32 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
     agents = _by_agent(mail, given, policy)
     words = (mail.visible or mail.text) if agents else ""
     split, messages = commands.parted(words)
+    on_duty = next(iter(named(given, Purpose.DUTY)), None)
     return Keys(
         ids=mail.ancestors(),
         own_id=mail.message_id if mail.has_message_id else "",
         reported_id=mail.reported_id,
         numbers=subject_numbers(mail.subject, policy),
-        sender=mail.sender.addr if mail.sender else "",
+        sender=_writer(mail),
         tickets=named(given, Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE)[:_MAX_NUMBERS],
         held=next(iter(named(given, Purpose.RELEASE)), None),
         copy=copy_number(mail, envelope),
+        duty=on_duty,
         agents=agents,
         answers=agents or bool(mail.sender and policy.own(mail.sender.addr)),
-        mentioned=commands.mentions(words),
+        mentioned=duty.mentions(words) if on_duty is not None else commands.mentions(words),
         undo="#undo" in words.lower(),
         split=split,
         messages=messages,
     )
+
+
+def _writer(mail: ParsedMail) -> str:
+    """The sender; of a mail that no parser could read, whom its only From names."""
+    if mail.sender:
+        return mail.sender.addr
+    unread = any(d == "too-complex" or d.startswith("parser-failed") for d in mail.defects)
+    return mail.from_[0].addr if unread and len(mail.from_) == 1 else ""
 
 
 def _by_agent(mail: ParsedMail, given: Sequence[Claim], policy: Policy) -> bool:

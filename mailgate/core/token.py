@@ -58,11 +58,12 @@ class Purpose(IntEnum):
     BOUNCE = 3  # a return path: `number` is the copy it was made for
     RELEASE = 4  # answers a challenge: `number` is the held mail
     NOTE = 5  # a note address: an agent's words to a ticket that never leave the house
+    DUTY = 6  # answers a duty list, or the question about an answer to it: `number` is the list
 
 
 # A challenge has the release token as its Message-ID: where no address with a token reaches us, an
-# answer to it still says what it answers.
-_IN_IDS = (Purpose.MESSAGE, Purpose.RELEASE)
+# answer to it still says what it answers; so it is with a duty list.
+_IN_IDS = (Purpose.MESSAGE, Purpose.RELEASE, Purpose.DUTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,27 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
                 ),
             },
         ),
+        "waiting": (
+            {
+                "name": "quarantined",
+                "more": 3,
+                "rows": (
+                    {
+                        "number": 1,
+                        "sender": "bob@example.net",
+                        "subject": "The printer in room 12 is jammed",
+                        "date": "2026-05-04 09:30",
+                        "size": "12 KiB",
+                        "reason": "too complex to parse within its limits",
+                        "ticket": 1042,
+                        "words": "it says “paper jam”, but there is none.",
+                        "actions": dict.fromkeys(
+                            ("accept", "ticket", "drop", "drop-sender"), "mailto:x@y.test"
+                        ),
+                    },
+                ),
+            },
+        ),
         "public_url": "help.example.org",
         "bounced_address": "bob@example.net",
         "last_message": "2026-05-04",
@@ -100,8 +121,8 @@ def _all(text: str) -> Mapping[str, object]:
             replaced[key] = Markup()
         elif isinstance(value, str):
             replaced[key] = text
-        elif key == "lists":
-            replaced[key] = _listed(text)
+        elif key in _MADE:
+            replaced[key] = _MADE[key](text)
         elif key == "commands":
             replaced[key] = value  # a table of ours; nobody else writes in it
         elif isinstance(value, tuple):
@@ -119,6 +140,14 @@ def _listed(text: str) -> tuple[dict[str, object], ...]:
     return ({"name": "find", "words": text, "more": 0, "rows": rows},) if text else ()
 
 
+def _waiting(text: str) -> tuple[dict[str, object], ...]:
+    names = ("sender", "subject", "date", "size", "reason", "words")
+    links = dict.fromkeys(("accept", "ticket", "drop", "drop-sender"), text)
+    rows = ({**dict.fromkeys(names, text), "number": 1, "ticket": 0, "actions": links},)
+    return ({"name": "held-mail", "more": 0, "rows": rows},) if text else ()
+
+
+_MADE = {"lists": _listed, "waiting": _waiting}
 SAMPLES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {"plain": _PLAIN, "hostile": _all(_HOSTILE), "empty": _all("")}
 )

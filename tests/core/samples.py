@@ -45,6 +45,7 @@ def sealed(
     """The text of a token; a Message-ID's unless a `purpose` is given. `key` seals it."""
     purpose = more.pop("purpose", Purpose.MESSAGE)
     key = more.pop("key", KEY)
+    nonce = more.pop("nonce", b"nonce." if purpose is Purpose.MESSAGE else b"")
     made = Token(
         purpose=purpose,
         role=role,
@@ -52,7 +53,7 @@ def sealed(
         last_day=(NOW + days * DAY).date(),
         number=number,
         holder=holder_of(address),
-        nonce=b"nonce." if purpose is Purpose.MESSAGE else b"",
+        nonce=nonce,
         **more,
     )
     return seal(made, key)

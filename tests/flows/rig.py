@@ -2,14 +2,15 @@
 
 A story is a folder of steps, played in the order of their names: `NN-what.eml` is a delivery,
 `NN-what.toml` an action (`change` of a ticket as on the command line, `days` that pass, `ring` for
-the timers). `story.toml` may hold `rules` (as in rules.yaml) and, under `[NN-what]`, how a mail
-came: `mail_from`, `rcpt`, `login`, `source`, `live`, `with_next` (the worker does not run before
-the next mail is there too).
+the timers, `set_aside` of what waits for the worker, with a reason). `story.toml` may hold `rules`
+(as in rules.yaml) and, under `[NN-what]`, how a mail came: `mail_from`, `rcpt`, `login`, `source`,
+`live`, `with_next` (the worker does not run before the next mail is there too).
 
 In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address, `{reply:ADDRESS}`
 the address it is to be answered at, `{return:ADDRESS}` its return path; `{release:ADDRESS}` and
-`{note:ADDRESS}` are the addresses that our last such mail names. All may stand in `rcpt` and
-`mail_from`, too. `story.toml` may hold `config`: more of config.toml.
+`{note:ADDRESS}` are the addresses that our last such mail names, `{duty:ADDRESS}` that of the first
+duty list. All may stand in `rcpt` and `mail_from`, too. `story.toml` may hold `config`: more of
+config.toml.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 
 from mailgate.apply import Cause, apply
 from mailgate.core.change import plan_change
+from mailgate.core.decide import quarantine
 from mailgate.core.mail import Envelope, Inbound
 from mailgate.core.token import Purpose, open_
 from mailgate.intake import Intake
@@ -39,57 +41,14 @@ from store.inbox import Settled
 from store.outbox import OutboxRow
 from store.ticket_rows import Event
 from tests.desk_rig import desk_of
+from tests.flows.site import config_with
 
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-CONFIG = """\
-[helpdesk]
-domain = "example.org"
-name = "Example"
-data_dir = "data"
-rules = "rules.yaml"
-
-[[mailbox]]
-address = "support@example.org"
-name = "Support"
-aliases = ["help@example.org"]
-
-[[mailbox]]
-address = "sales@example.org"
-name = "Sales"
-queue = "sales"
-
-[[agent]]
-address = "ana@example.org"
-name = "Ana Torres"
-aliases = ["ana@phone.example"]
-
-[[agent]]
-address = "ben@example.org"
-name = "Ben"
-queues = ["sales"]
-
-[trust]
-plus_addressing = "yes"
-
-[tickets]
-categories = ["billing", "orders"]
-autoclose_days = 3
-
-[tickets.groups]
-night = ["ana@example.org", "ben@example.org"]
-"""
 _UNSAID = ("message", "inverse")  # of an event: ids, and what a database writes in its own order
 _ASKING = ("challenge", "agent-held", "collision")
-_WISH = re.compile(r"\{(notice|reply|return|release|note):([^}]+)\}")
+_WISH = re.compile(r"\{(notice|reply|return|release|note|duty):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
 _TOKEN = re.compile(r"(\+|%2B)([a-z2-7]{47})@", re.IGNORECASE)
-
-
-def config_with(more: str) -> str:
-    """CONFIG with more of it; a section that is given again replaces ours."""
-    given = set(re.findall(r"^\[[a-z.]+\]", more, re.MULTILINE))
-    ours = re.split(r"(?=^\[)", CONFIG, flags=re.MULTILINE)
-    return "".join(part for part in ours if part.partition("\n")[0] not in given) + "\n" + more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +132,12 @@ class House:
         """Let the worker settle all that waits."""
         self.worker.drain()
 
+    def set_aside(self, reason: str) -> None:
+        """Quarantine what waits, as the worker does after three failures."""
+        with self.database.transaction() as tx:
+            for waiting in tx.inbox.claim(self.now, 10, timedelta(minutes=1)):
+                tx.inbox.settle(waiting.id, quarantine(reason), None, self.now)
+
     def change(self, number: int, wanted: Mapping[str, str]) -> None:
         """Change a ticket as the command line does."""
         policy = self.desk.policy
@@ -207,6 +172,8 @@ class House:
         def wish(match: re.Match[str]) -> str:
             asked = [m for m in self.sent(match[2]) if m.notice in _ASKING]
             mail = asked[-1] if match[1] == "release" else self.last(match[2])
+            if match[1] == "duty":
+                return next(m.reply_to for m in self.sent(match[2]) if m.notice == "duty")
             if match[1] == "note":
                 return [m.note for m in self.sent(match[2]) if m.note][-1]
             return {
@@ -330,6 +297,8 @@ def _act(house: House, action: Mapping[str, Any]) -> None:
     house.now += timedelta(days=action.get("days", 0))
     if "change" in action:
         house.change(action["change"]["ticket"], action["change"]["set"])
+    if "set_aside" in action:
+        house.set_aside(action["set_aside"])
     if action.get("ring"):
         house.timers.step()
 

@@ -14,7 +14,7 @@ from mailgate.render import Renderer
 from store.database import Database
 from store.outbox import OutboxRow
 from tests.desk_rig import desk_of
-from tests.flows.rig import CONFIG
+from tests.flows.site import CONFIG
 
 NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 RITA = Recipient(address="rita@customer.test", role="requester", why="requester")

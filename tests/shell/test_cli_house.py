@@ -291,3 +291,25 @@ def test_all_strangers_among_the_ids_are_named_and_nothing_happens(
     assert done.status == 1
     assert done.err.startswith("not in quarantine: 2, 77; nothing was ")
     assert [x["inbound"] for x in cli.ok("quarantine", "list", "--json").lines] == [inbound]
+
+
+def test_who_is_blocked_can_write_again(cli: Cli, tmp_path: Path) -> None:
+    assert cli.ok("quarantine", "blocked").out == "nobody is blocked\n"
+    database = Database("sqlite", tmp_path / "data")
+    with database.transaction() as tx:
+        tx.duty.block("Anna@Example.org", "ana@example.com", NOW)
+    database.close()
+    [line] = cli.ok("quarantine", "blocked", "--json").lines
+    assert (line["address"], line["by"]) == ("anna@example.org", "ana@example.com")
+    assert "anna@example.org" in cli.ok("quarantine", "blocked").out
+    done = cli.ok("quarantine", "unblock", "ANNA@example.org")
+    assert done.out == "ANNA@example.org may write again\n"
+    again = cli("quarantine", "unblock", "anna@example.org")
+    assert (again.status, again.err) == (
+        1,
+        "anna@example.org is not blocked; `mailgate quarantine blocked` shows who is\n",
+    )
+    with sqlite3.connect(tmp_path / "data" / "mailgate.db") as conn:
+        events = conn.execute("SELECT kind, actor FROM events").fetchall()
+    conn.close()
+    assert events == [("unblocked", "command line")]

@@ -254,6 +254,17 @@ def test_warnings_name_what_works_but_should_not_stay(tmp_path: Path) -> None:
     assert warnings(path, loaded(tmp_path, HEAD + RELAY)) == ()
 
 
+def test_a_digest_without_anybody_on_duty_is_warned_of(tmp_path: Path) -> None:
+    path, text = tmp_path / "config.toml", HEAD + RELAY + '[agents]\ndigest = "08:00"\n'
+    (only,) = warnings(path, loaded(tmp_path, text))
+    assert only.message == "nobody is told in the morning what is held or in quarantine"
+    named = loaded(tmp_path, text + 'duty = ["ANA@example.org"]\n')
+    assert warnings(path, named) == ()
+    assert [a.address for a in policy(named, (), ("en",), "").on_duty] == ["ana@example.org"]
+    lead = text.replace("[[agent]]", "[[agent]]\nlead = true")
+    assert warnings(path, loaded(tmp_path, lead)) == ()
+
+
 def test_a_language_of_ones_own_counts_when_it_is_whole(tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "mail" / "tlh"
     shutil.copytree(resource("templates") / "mail" / "en", mine)

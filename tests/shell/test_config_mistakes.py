@@ -286,6 +286,12 @@ BROKEN = [
         id="unknown default priority",
     ),
     pytest.param(
+        HEAD + '[agents]\nduty = ["anna@example.org"]\n',
+        "config.toml:8: [agents].duty: anna@example.org is not the address of an [[agent]]; "
+        "did you mean 'ana@example.org'?",
+        id="on duty",
+    ),
+    pytest.param(
         HEAD + '[tickets.groups]\nbilling = ["anna@example.org"]\n',
         "config.toml:8: [tickets.groups].billing: anna@example.org is not the address of an "
         "agent; did you mean 'ana@example.org'?",

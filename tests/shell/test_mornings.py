@@ -1,4 +1,4 @@
-"""The morning digest: once a day for each agent, whoever of many nodes sends it."""
+"""The morning digest and the duty list: once a day for each agent, whichever node sends it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from mailgate.core.decide import quarantine
 from mailgate.core.decision import SetField
+from mailgate.core.mail import Envelope, Inbound
+from mailgate.intake import commit
 from mailgate.timers import Timers
 from store.database import Database
 from tests.shell.apply_rig import NOW, OPEN, Office
@@ -71,3 +74,52 @@ def test_of_many_nodes_one_sends_it(office: Office) -> None:
     for one in nodes:
         one.join()
     assert digests(office) == ["ana@example.org"]
+
+
+# --- the duty list ------------------------------------------------------------------------
+
+
+def on_duty(office: Office, now: datetime, *who: str) -> Timers:
+    """Timers of a desk where these agents are on duty."""
+    policy = replace(office.desk.policy, digest=f"{NOW:%H:%M}", duty=who)
+    return Timers(office.database, replace(office.desk, policy=policy), clock=lambda: now)
+
+
+def set_aside(office: Office, *mails: bytes) -> list[int]:
+    """Mails in quarantine."""
+    given = [
+        Inbound(raw=m, source="pipe", source_key=f"k{n}", received=NOW, envelope=Envelope())
+        for n, m in enumerate(mails)
+    ]
+    ids = [inbound for inbound, _new in commit(office.database, given)]
+    with office.database.transaction() as tx:
+        for inbound in ids:
+            tx.inbox.settle(inbound, quarantine("too complex"), None, NOW)
+    return ids
+
+
+def lists(office: Office) -> list[str]:
+    """Who got a duty list."""
+    with office.database.reading() as tx:
+        rows = [row for row in tx.outbox.list(limit=1000) if row.notice == "duty"]
+    return sorted(person.address for row in rows for person in row.recipients)
+
+
+def test_whoever_is_on_duty_gets_the_list_once_a_day(office: Office) -> None:
+    set_aside(office, b"From: sol@other.test\r\nSubject: Odd\r\n\r\nHello\r\n")
+    nodes = [on_duty(office, NOW, "ana@example.org", "ben@example.org") for _ in range(4)]
+    threads = [threading.Thread(target=node.step) for node in nodes]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert lists(office) == ["ana@example.org", "ben@example.org"]
+    on_duty(office, NOW + timedelta(days=1), "ana@example.org").step()
+    assert lists(office) == ["ana@example.org", "ana@example.org", "ben@example.org"]
+
+
+def test_nobody_gets_a_list_where_nothing_waits_or_nobody_is_on_duty(office: Office) -> None:
+    on_duty(office, NOW, "ana@example.org").step()
+    set_aside(office, b"From: sol@other.test\r\n\r\nHello\r\n")
+    on_duty(office, NOW + timedelta(minutes=1)).step()
+    assert lists(office) == []

@@ -231,12 +231,14 @@ def test_template_code_in_values_is_only_text(value: str) -> None:
 
 
 LISTED = ("subject", "status", "priority", "requester", "assignee", "updated", "due")
+WAITING = ("sender", "subject", "date", "size", "reason", "words")
 
 
 @pytest.mark.parametrize("notice", list(Notice))
 def test_markup_in_values_is_only_text(notice: Notice) -> None:
     evil = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
     row = dict.fromkeys(LISTED, evil) | {"number": 7}
+    mail = dict.fromkeys(WAITING, evil) | {"number": 1, "ticket": 7, "actions": {"drop": evil}}
     ctx = replace(
         CONTEXT,
         ticket=replace(TICKET, subject=evil, category=evil, queue=evil, priority=evil),
@@ -247,6 +249,7 @@ def test_markup_in_values_is_only_text(notice: Notice) -> None:
         new=evil,
         proven=True,
         lists=({"name": "mine", "words": evil, "more": 0, "rows": (row,)},),
+        waiting=({"name": "held-mail", "more": 0, "rows": (mail,)},),
     )
     html = content(read(compose(notice, ctx, RENDERER, POLICY)), "html")
     assert "<script" not in html

@@ -55,6 +55,27 @@ def held(why: str, hours: int) -> dict[str, Any]:
     }
 
 
+LINK = "mailto:support%2Btoken@example.org?subject=1%20accept&body=1%20accept"
+QUARANTINED = {
+    "number": 1,
+    "sender": "",
+    "subject": "Invoice <b>7</b>",
+    "date": "2026-05-01 09:30",
+    "size": "12 KiB",
+    "reason": "too complex to parse within its limits",
+    "ticket": 0,
+    "words": "see https[:]//example.net/<script>",
+    "actions": dict.fromkeys(("accept", "ticket", "drop"), LINK),
+}
+HELD = {
+    **QUARANTINED,
+    "number": 2,
+    "sender": "sol@example.net",
+    "reason": "a token of this ticket, but no participant",
+    "ticket": 1042,
+    "actions": dict.fromkeys(("accept", "ticket", "drop", "drop-sender"), LINK),
+}
+
 LISTED = {
     "name": "mine",
     "words": "",
@@ -127,6 +148,20 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
         "author": None,
         "message": "",
         "lists": ({**LISTED, "name": "overdue"}, {**LISTED, "name": "waiting", "more": 0}),
+    },
+    Notice.DUTY: {
+        "ticket": replace(CONTEXT.ticket, number=0),
+        "author": None,
+        "message": "",
+        "waiting": (
+            {"name": "quarantined", "rows": (QUARANTINED,), "more": 23},
+            {"name": "held-mail", "rows": (HELD,), "more": 0},
+        ),
+    },
+    Notice.DUTY_ANSWER: {
+        "ticket": replace(CONTEXT.ticket, number=0),
+        "author": None,
+        "message": "1 ticket 1042: accepted for #1042\n2 drop: dropped",
     },
     Notice.ALERT: {
         "ticket": replace(CONTEXT.ticket, number=0, subject="Automatic mail is paused"),
