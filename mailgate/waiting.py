@@ -30,7 +30,6 @@ _BODY = 4000  # octets of its body
 _WORDS = 200  # characters of a mail's words
 _LINK = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]{1,20}://|www\.|mailto:)")
 _TAG = re.compile(r"<[^<>]{0,500}>")
-_PROSE = re.compile(r"(?:[^\W\d_][\w'’,.:;!?()-]*[ ]+){2,}", re.UNICODE)
 _HEADER = re.compile(r"(?i)content-[a-z-]+:|--|boundary=|charset=")
 Rows = dict[str, object]
 
@@ -120,7 +119,11 @@ def _prose(raw: bytes) -> str:
     _, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
     lines = body[:_BODY].decode("utf-8", "replace").split("\n")
     plain = (_TAG.sub("", line).strip() for line in lines if not _HEADER.search(line[:200]))
-    return " ".join(line for line in plain if _PROSE.search(line[:500]))
+    return " ".join(line for line in plain if _reads_as_words(line[:500]))
+
+
+def _reads_as_words(line: str) -> bool:
+    return sum(word.strip(".,:;!?()'\"’").isalpha() for word in line.split()) > 1
 
 
 def sections(
