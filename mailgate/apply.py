@@ -170,7 +170,8 @@ class _Run:
         if effect.mail and self.told is None:
             self.told = replace(self.cause, mail=mail, author=self._writer(effect))
         self.tx.tickets.touch(self.number, self.cause.now)
-        self._event("message", message=message, message_kind=effect.kind.value)
+        told = self.tx.asides.mark(message, effect.aside)
+        self._event("message", message=message, message_kind=effect.kind.value, **told)
 
     def _writer(self, effect: AppendMessage) -> Author | None:
         """Whose words they are: a forwarded mail's are not the forwarder's."""

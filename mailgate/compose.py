@@ -8,14 +8,14 @@ the templates, so that an operator's own template cannot give away more than our
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC
 from email.utils import format_datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from mailgate import journal
+from mailgate.context import NoticeContext, OwnHead
 from mailgate.core import token
 from mailgate.core.commands import COMMANDS
 from mailgate.core.decision import (
@@ -25,19 +25,15 @@ from mailgate.core.decision import (
     Notice,
     Outgoing,
     OutgoingCopy,
-    Recipient,
 )
-from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
-from mailgate.core.token import Key
 from mailgate.enclosing import renamed
 from mailgate.render import Markup, Rendered, Renderer
 from mailgate.subject import base_subject, tagged_subject
-from mailgate.surroundings import Past, Surroundings, actions, beside, bygone, discreet, trail
+from mailgate.surroundings import Past, actions, beside, bygone, discreet, trail
 from mailgate.wire import (
     NAME_MAX,
-    Part,
     address_header,
     body,
     body_text,
@@ -52,68 +48,15 @@ MAX_MESSAGE = 150_000  # characters of a message; escaped, they still fit render
 MAX_PAGE = 500_000  # characters of its HTML; above that the text is shown instead
 
 _WITH_MESSAGE = HUMAN | TO_AGENTS
+_NONE = TicketView(number=0, subject="", status="", priority="", queue="", requester="")
 _UNPROVEN = frozenset({Notice.CHALLENGE, Notice.AGENT_HELD})  # they show a mail that nothing proves
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnHead:
-    """What stands in one recipient's copy alone: nobody else may learn their tokens."""
-
-    message_id: str
-    reply_to: str
-    mail_from: str  # the return path
-    number: int | None = None  # of the return path's token
-    in_reply_to: str = ""  # Message-ID of the mail this one answers, as this recipient knows it
-    references: tuple[str, ...] = ()  # oldest first, without in_reply_to
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeContext:
-    """Everything a notice is made from, apart from templates and policy."""
-
-    ticket: TicketView  # number 0: an alert, which belongs to no ticket
-    recipients: tuple[Recipient, ...]
-    mailbox: Mailbox  # the queue's: From, Reply-To and envelope sender
-    now: datetime  # UTC-aware
-    token: str  # random, of letters and digits; makes the mail unique
-    language: str = ""  # "" is the ticket's
-    author: Author | None = None  # of the message shown
-    message: str = ""  # its visible text
-    html: str = ""  # the same as SAFE HTML (render.safe_html), or "": the text is shown
-    attachments: tuple[Part, ...] = ()
-    own: Mapping[str, OwnHead] = field(default_factory=dict)  # by address
-    old: str = ""  # status or assignee before
-    new: str = ""  # status or assignee now; "" is the ticket's
-    note: str = ""  # internal words; only agents ever see them
-    copies: tuple[str, ...] = ()  # participants who have the message already
-    proven: bool = False  # the requester's address is known to be theirs: may be quoted back
-    keys: tuple[Key, ...] = field(default=(), repr=False)  # tokens made with them are blotted out
-    release: str = ""  # the address that releases the held mail this notice is about
-    valid_hours: int = 0  # how long that address works
-    bounced: str = ""  # the address that a mail did not reach
-    diagnostic: str = ""  # what the server there said
-    around: Surroundings = field(default_factory=Surroundings)
-    wished: bool = False  # a customer's reply asked for it
-    apart: bool = False  # a message of another ticket has become this one
-    note_address: str = ""  # what this one agent sends there is an internal note
-    last_message: datetime | None = None  # when the last public message before came
-    lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
-    due: datetime | None = None  # by when an agent wanted it done
-    waiting: tuple[Mapping[str, object], ...] = ()  # for one on duty: `mailgate.waiting`
-
-    def head(self, address: str, domain: str) -> OwnHead:
-        """A recipient's own head; without tokens where none was made (an alert)."""
-        own = self.own.get(address)
-        return own or OwnHead(
-            message_id=f"<mg.{self.ticket.number}.{self.token}@{domain}>",
-            reply_to=self.mailbox.address,
-            mail_from=self.mailbox.address,
-        )
 
 
 def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Policy) -> Outgoing:
     """The final mail. Raises render.TemplateFailure when not even English can be rendered."""
     number = ctx.ticket.number
+    own = {to.address: ctx.head(to.address, policy.domain) for to in ctx.recipients}
+    ctx = replace(ctx, ticket=_NONE) if notice is Notice.SIDE else ctx  # no template can tell
     parts, page = renamed(ctx.attachments, ctx.html, ctx.token, policy.domain)
     ctx = replace(ctx, attachments=parts, html=page)
     wanted = ctx.language or ctx.ticket.language
@@ -121,14 +64,13 @@ def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Poli
     words = renderer.notice(language, notice.value, variables(notice, ctx, policy))
     for failure in words.failures:
         journal.trouble(what="template", error=failure, ticket=number, used=words.language)
-    own = {to.address: ctx.head(to.address, policy.domain) for to in ctx.recipients}
     first = next(iter(own.values()))
     queue = ctx.ticket.queue if notice in TO_AGENTS else ""
     parts = ctx.attachments if notice in _WITH_MESSAGE else ()
     raw = b"".join(
         (
             address_header("From", ctx.mailbox.address, _from_name(notice, ctx, policy)),
-            header("Subject", tagged_subject(words.subject, number, queue, policy)),
+            header("Subject", tagged_subject(words.subject, ctx.ticket.number, queue, policy)),
             header("Date", format_datetime(ctx.now.astimezone(UTC))),
             _marks(notice, words, policy),
             body(words.text, words.html, parts, ctx.token),
@@ -164,6 +106,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
     assignee = (ctx.new if notice is Notice.ASSIGNMENT else "") or ticket.assignee
     lines = {
         "subject": base_subject(ticket.subject, ticket.number, policy),
+        "topic": _topic(notice, ctx, policy),
         "team": team,
         "company": policy.name,
         "mailbox": ctx.mailbox.address,
@@ -196,10 +139,15 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         "signature": body_text(_signature(ctx, policy)).strip(),
         "message": _cut(said(ctx.message).strip()) if shown else "",
         "message_html": Markup(said(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
-        "copies": _copies(ctx, policy) if notice in HUMAN else (),
+        "copies": _copies(ctx, policy) if notice in HUMAN - {Notice.SIDE} else (),
         "attachments": _file_names(ctx) if shown else (),
         "missing": tuple(header_text(name) for name in ctx.around.missing) if shown else (),
     }
+
+
+def _topic(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
+    line = ctx.ticket.subject if ctx.subject is None else ctx.subject
+    return line if notice is Notice.SIDE else base_subject(line, ctx.ticket.number, policy)
 
 
 def _said(notice: Notice, ctx: NoticeContext, policy: Policy, words: str) -> str:
@@ -218,6 +166,7 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
     return {
         "due": f"{due:%Y-%m-%d %H:%M}" if due and told else "",
         "release": ctx.release if told else "",
+        "third": header_text(ctx.third) if told else "",
         "valid_hours": ctx.valid_hours,
         "note_address": ctx.note_address if told else "",
         "commands": _table() if notice is Notice.HELP else (),

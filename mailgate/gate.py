@@ -75,7 +75,7 @@ class _Door:
             return self._alert(person)
         if person.role == "agent":
             return self._agent(person)
-        if self.notify.notice is Notice.COPY:
+        if self.notify.notice in (Notice.COPY, Notice.SIDE):
             return self._words(person)
         why = self._not_confirmed(person) or self._storm() or self._automatic(person)
         if not why:

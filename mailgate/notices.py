@@ -8,7 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from mailgate import crash, journal, listing, waiting
-from mailgate.compose import NoticeContext, OwnHead, compose, honest_name
+from mailgate.compose import (
+    compose,
+    honest_name,
+)
+from mailgate.context import NoticeContext, OwnHead
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy, folded
@@ -148,7 +152,7 @@ class Notices:
             mailbox=sealer.mailbox,
             now=cause.now,
             token=secrets.token_hex(16),
-            language=self._language(to, on.ticket),
+            language=self._language(effect, to, on.ticket),
             author=self._author(effect),
             message=words,
             html=html,
@@ -172,6 +176,8 @@ class Notices:
             apart=effect.of is not None,
             last_message=self._last_message(effect, on),
             note_address=self._note_address(to, on, sealer),
+            third=effect.third,
+            subject=effect.subject,
         )
 
     def _note_address(self, to: tuple[Recipient, ...], on: Occasion, sealer: Sealer) -> str:
@@ -196,8 +202,9 @@ class Notices:
             # The id that an agent's client gave a mail names a private machine.
             goes_on=effect.notice is Notice.ANSWER
             or (self.cause.by_agent and to[0].role != "agent" and effect.of is None),
+            aside=effect.notice is Notice.SIDE,
         )
-        return sealer.heads(to, answers, asks=self._asks(effect, on))
+        return sealer.heads(to, answers, asks=self._asks(effect, on), third=effect.third)
 
     def _asks(self, effect: Notify, on: Occasion) -> Asking | None:
         """What an answer to this notice settles, None where it goes to a ticket."""
@@ -341,8 +348,9 @@ class Notices:
         name = policy.name if agent else honest_name(last.author_name, last.author)
         return Quoted(author=name, at=last.at, text=last.visible or last.text)
 
-    def _language(self, to: tuple[Recipient, ...], ticket: TicketView) -> str:
-        if all(person.role == "agent" for person in to):
+    def _language(self, effect: Notify, to: tuple[Recipient, ...], ticket: TicketView) -> str:
+        """The customer's, but for those who are nothing to the customer."""
+        if effect.notice is Notice.SIDE or all(person.role == "agent" for person in to):
             return self.desk.policy.language
         return ticket.language or self.desk.policy.language
 

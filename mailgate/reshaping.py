@@ -155,9 +155,12 @@ def taken_back(inverse: Iterable[Inverse], because: str) -> list[Effect]:
     return [_EFFECTS[name](fields, because) for name, fields in inverse if name in _EFFECTS]
 
 
+_SAID = (Notice.ANSWER.value, Notice.SIDE.value)  # what carries an agent's words
+
+
 def unsaid(tx: Tx, inbox: int) -> list[str]:
     """Where nobody got an agent's answer it becomes a note; else says who has it."""
-    mails = [mail for mail in tx.outbox.list(inbox=inbox) if mail.notice == Notice.ANSWER.value]
+    mails = [mail for mail in tx.outbox.list(inbox=inbox) if mail.notice in _SAID]
     people = [person for mail in mails for person in mail.recipients]
     left = [p.address for p in people if p.state is not CopyState.CANCELLED]
     if left:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mailgate.compose import OwnHead
+from mailgate.context import OwnHead
 from mailgate.core import token
 from mailgate.core.decision import Recipient
 from mailgate.core.people import Mailbox, Role
@@ -48,10 +48,12 @@ class Sealer:
         answers: Answered,
         *,
         asks: Asking | None = None,
+        third: str = "",
     ) -> Mapping[str, OwnHead]:
         """A head of their own for each recipient.
 
-        Answering what `asks` says what it answers by its address, or by its Message-ID alone.
+        Answering what `asks` says what it answers by its address, or by its Message-ID alone. An
+        agent's answer goes to the `third` party, where one is given.
         """
         key = self.tx.keys.current(self.now)
         addresses = [person.address for person in to]
@@ -59,7 +61,8 @@ class Sealer:
         result = {}
         for person in to:
             generation = generations.get((self.ticket.number, folded(person.address)), 0)
-            head = self._head(person, key, generation, answers)
+            made = self._speaking(person, key, third)
+            head = self._head(person, key, replace(made, generation=generation), answers)
             if asks is not None:
                 head = self._asking(head, asks, person.address)
             result[person.address] = head
@@ -96,15 +99,21 @@ class Sealer:
         generation = generations.get((number, folded(agent)), 0)
         return self._address(token.seal(replace(made, generation=generation), key))
 
-    def _head(self, person: Recipient, key: Key, generation: int, answers: Answered) -> OwnHead:
+    def _speaking(self, person: Recipient, key: Key, third: str) -> Token:
+        """The token of this person's answers: to the desk, or aside."""
         role = _role(person.role)
         trust = self.policy.trust
         days = trust.agent_days if role is Role.AGENT else trust.customer_days
-        made = replace(
-            self._token(person.address, role, key, Purpose.REPLY, days), generation=generation
-        )
+        made = self._token(person.address, role, key, Purpose.REPLY, days)
+        if third and role is Role.AGENT:
+            made = replace(made, holder=token.pair_of(person.address, third))
+        aside = third or role is Role.SIDE
+        return replace(made, purpose=Purpose.SIDE) if aside else made
+
+    def _head(self, person: Recipient, key: Key, made: Token, answers: Answered) -> OwnHead:
         nonce = secrets.token_bytes(token.NONCE_OCTETS)
-        in_id = token.seal(replace(made, purpose=Purpose.MESSAGE, nonce=nonce), key)
+        purpose = Purpose.SIDE if made.purpose is Purpose.SIDE else Purpose.MESSAGE
+        in_id = token.seal(replace(made, purpose=purpose, nonce=nonce), key)
         path, number = self._return_path(person, key)
         parent, references = answers.known_to(self.tx, person.address)
         return OwnHead(
@@ -153,9 +162,13 @@ class Answered:
     # It answers what the recipient read last, not the mail that caused it: an agent's own mail
     # was never seen by a customer, and its id names a private machine.
     goes_on: bool = False
+    aside: bool = False  # it goes on with what was said aside to its recipient
 
     def known_to(self, tx: Tx, address: str) -> tuple[str, tuple[str, ...]]:
         """In-Reply-To and References as this recipient's client knows them."""
+        if self.aside:
+            ids = tx.asides.thread_ids(self.ticket, address)
+            return (ids[-1] if ids else ""), tuple(ids[:-1])
         if self.goes_on or not self.message_id:
             ids = [i for i in tx.tickets.thread_ids(self.ticket, address) if i != self.message_id]
             return (ids[-1] if ids else ""), tuple(ids[:-1])

@@ -65,9 +65,19 @@ def _split_off(tx: Tx, number: int) -> list[str]:
     return [f"message {event.data['message']} became #{event.data['into']}" for event in gone]
 
 
+def said_aside(message: Message) -> str:
+    """How a message that no customer sees is marked; "" for any other."""
+    if not message.aside:
+        return ""
+    others = [address for address in message.aside if address != message.author]
+    return f"aside to {', '.join(others)}" if others else "said aside"
+
+
 def _message(message: Message, policy: Policy) -> str:
     at = message.at.astimezone(policy.zone)
     who = message.author_name or message.author or "command line"
-    head = f"[message {message.id}, {at:%Y-%m-%d %H:%M}, {_LABELS[message.kind]}, {who}]"
+    aside = f", {said_aside(message)}" if message.aside else ""
+    what = f"{_LABELS[message.kind]}, {who}{aside}"
+    head = f"[message {message.id}, {at:%Y-%m-%d %H:%M}, {what}]"
     files = "".join(f"\n+ {file.filename}" for file in message.attachments)
     return f"{head}\n{(message.visible or message.text).strip()}{files}"

@@ -56,6 +56,8 @@ _TO = (
     .group_by(_R.address)
 )
 _TO_BY_MAIL = _TO.where(_O.inbox.is_not(None))
+# Words of people that are counted: those of agents on a ticket are not.
+_CARRIED = (Notice.COPY.value, Notice.SIDE.value)
 _WORDS = (
     select(_R.address, _since(_R.queued, "hour"), func.count())
     .select_from(_COPIES)
@@ -63,14 +65,14 @@ _WORDS = (
         _R.address.in_(bindparam("people", expanding=True)),
         _R.queued >= bindparam("day"),
         _O.ticket == bindparam("number"),
-        _O.notice == Notice.COPY.value,
+        _O.notice.in_(_CARRIED),
     )
     .group_by(_R.address)
 )
 _ALL_WORDS = select(func.count()).select_from(
     select(literal(1))
     .select_from(_COPIES)
-    .where(_R.queued >= bindparam("since"), _O.notice == Notice.COPY.value)
+    .where(_R.queued >= bindparam("since"), _O.notice.in_(_CARRIED))
     .limit(bindparam("most"))
     .subquery()
 )

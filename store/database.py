@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, bindparam, select, text
 
+from store.asides import Asides
 from store.background import Background
 from store.blobs import BlobFolder, Blobs, Step, no_step
 from store.clocks import Clocks
@@ -104,6 +105,11 @@ class Tx:
     def splitting(self) -> Splitting:
         """Messages that become tickets of their own."""
         return Splitting(self.conn)
+
+    @cached_property
+    def asides(self) -> Asides:
+        """What was said aside, to third parties and by them."""
+        return Asides(self.conn)
 
     @cached_property
     def people(self) -> People:

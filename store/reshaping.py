@@ -130,10 +130,11 @@ class Reshaping:
         return self._conn.execute(row).scalar()
 
     def never_sent(self, inbox: int) -> None:
-        """An agent's answer did not leave: it is a note."""
-        said = (messages.c.inbox == inbox, messages.c.kind == MessageKind.AGENT.value)
+        """What an agent said did not leave: it is a note."""
+        kinds = (MessageKind.AGENT.value, MessageKind.NOTE.value)
+        said = (messages.c.inbox == inbox, messages.c.kind.in_(kinds))
         row = update(messages).where(*said)
-        self._conn.execute(row.values(kind=MessageKind.NOTE.value))
+        self._conn.execute(row.values(kind=MessageKind.NOTE.value, aside=""))
 
     def rewrite(
         self,

@@ -190,7 +190,14 @@ messages = Table(
     words("text"),
     words("visible"),
     Column("defects", Json, nullable=False, server_default=text("'[]'")),
+    words("aside"),  # third parties whom it went to, or the one it came from, a line each
     Index(None, "ticket", "at"),
+    Index(
+        "ix_messages_aside",
+        "ticket",
+        sqlite_where=text("aside <> ''"),
+        postgresql_where=text("aside <> ''"),
+    ),
 )
 
 attachments = Table(

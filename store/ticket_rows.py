@@ -11,7 +11,9 @@ from sqlalchemy import Row
 
 from mailgate.core.mail import Attachment
 from mailgate.core.people import Role
+from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
+from store.asides import split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,7 @@ class Message:
     text: str
     visible: str
     attachments: tuple[Attachment, ...] = ()
+    aside: tuple[str, ...] = ()  # third parties whom it went to, or the one it came from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +112,15 @@ def message(row: Row[Any], files: tuple[Attachment, ...]) -> Message:
         text=row.text,
         visible=row.visible,
         attachments=files,
+        aside=split(row.aside),
     )
 
 
 def ticket_row(row: Row[Any], people_on: list[Any], tagged: tuple[str, ...]) -> TicketRow:
-    """A ticket from its row, its participants in order of arrival, and its tags."""
+    """A ticket from its row, its tags, and people in order of arrival: third parties as well."""
     copied = [p for p in people_on if p.role == Role.CC.value]
+    aside = (split(p.address) for p in people_on if p.role == Role.SIDE.value)
+    sides = {folded(address): address for several in aside for address in several}
     view = TicketView(
         number=row.number,
         subject=row.subject,
@@ -129,6 +135,7 @@ def ticket_row(row: Row[Any], people_on: list[Any], tagged: tuple[str, ...]) -> 
         cc=tuple(p.address for p in copied if p.active),
         removed=tuple(p.address for p in copied if not p.active),
         muted=tuple(p.address for p in people_on if p.muted),
+        sides=tuple(sides.values()),
         tags=tagged,
         closed=row.closed,
         rating=rating_of(row.fields),

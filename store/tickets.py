@@ -14,6 +14,7 @@ from mailgate.core.mail import Address, Attachment, ParsedMail
 from mailgate.core.people import Role
 from mailgate.core.ticket import MessageKind, TicketView
 from store import merging
+from store.asides import SIDES
 from store.dialects import on, spelled
 from store.outbox_rows import COPY_ID
 from store.people import People
@@ -80,24 +81,26 @@ _TICKETS = (
     .order_by(tickets.c.number)  # one order for all, so that two workers never deadlock
 )
 _TICKETS_LOCKED = _TICKETS.with_for_update(of=tickets)
-_PARTICIPANTS = (
+_PARTICIPANTS = union_all(
     select(
         participants.c.ticket,
         participants.c.role,
         participants.c.active,
         participants.c.muted,
         people.c.address,
+        participants.c.added,
+        participants.c.person,
     )
     .join(people, people.c.id == participants.c.person)
-    .where(participants.c.ticket.in_(bindparam("numbers", expanding=True)))
-    .order_by(participants.c.added, participants.c.person)
-)
+    .where(participants.c.ticket.in_(bindparam("numbers", expanding=True))),
+    SIDES,
+).order_by("added", "person")
 _TAGS = (
     select(tags).where(tags.c.ticket.in_(bindparam("numbers", expanding=True))).order_by(tags.c.tag)
 )
 # An agent's answer counts by the id under which we sent it on: the one that the agent's own
 # client gave it was never seen by a customer, and holds the name of a private machine.
-_TALK = (*HUMAN, Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE)
+_TALK = (*HUMAN - {Notice.SIDE}, Notice.AGENT_NEW, Notice.AGENT_ASSIGNED, Notice.AGENT_MESSAGE)
 _THREAD = (
     union_all(
         select(messages.c.message_id.label("sent"), messages.c.at, literal(0).label("after"))

@@ -12,14 +12,15 @@ from mailgate.apply import Cause, apply
 from mailgate.cli.fields import row_number
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable, storable
 from mailgate.cli.settling import parsers_of
-from mailgate.cli.tickets import AS, NUMBER, chosen, living, said
-from mailgate.core import audience, commands, lists, parting
+from mailgate.cli.tickets import AS, NUMBER, chosen, living, piped, said
+from mailgate.core import asides, audience, commands, lists, parting
 from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
 from mailgate.core.commanding import Plan, plan
 from mailgate.core.commands import COMMANDS, Script
 from mailgate.core.consequences import after, changes
 from mailgate.core.decision import Acted, AppendMessage, Effect, Keys, Notify
+from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Agent, Author
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.desk import Reread
@@ -43,8 +44,13 @@ def register(app: typer.Typer) -> None:
 
 
 def do(number: int = NUMBER, words: list[str] = WORDS, agent: str = AS) -> None:
-    """Do what agents do by mail: '#take' '#tag printer'. With one mistake nothing is done."""
+    """Do what agents do by mail: '#take' '#tag printer'. With one mistake nothing is done.
+
+    The words for '#side ADDRESS' are read from stdin.
+    """
     script = _script(words)
+    if script.has("side"):
+        script = replace(script, rest=piped())
     with house() as home:
         who = chosen(home, agent, needed=script.has("take"))
         number, told, _ = _done(home, number, script, who)
@@ -97,10 +103,11 @@ def _done(
             raise Failure("\n".join(slip.said() for slip in planned.problems), 2)
         notes = [line.value for line in script.lines if line.name == "note" and line.value]
         effects = _effects(home, ticket, script, planned, agent, bool(notes))
+        words = script.rest if planned.sides else "\n\n".join(notes)
         cause = Cause(
             now=now,
             actor=agent.address if agent else NOBODY,
-            mail=said("\n\n".join(notes), agent, home),
+            mail=said(words, agent, home),
             author=Author(address=agent.address, name=agent.name, agent=agent) if agent else None,
             by_agent=True,
             reread=read,
@@ -112,7 +119,8 @@ def _done(
         shown = [ticket_text(tx, n, home.desk.policy) for n in planned.shows]
     table = [f"{c.usage}\n    {c.effect}" for c in COMMANDS.values()] if planned.wants_help else []
     news = [f"it is #{into} now"] if planned.part else []
-    return ticket.number, [*planned.said, *news, *shown, *table], into
+    aside = [asides.went(planned.sides)] if planned.sides else []
+    return ticket.number, [*planned.said, *aside, *news, *shown, *table], into
 
 
 def _keys(script: Script) -> Keys:
@@ -159,6 +167,10 @@ def _effects(
         sender = said("", agent, home).sender
         kept.append(AppendMessage(kind=MessageKind.NOTE, author=sender))
         told = audience.tell(Happening.NOTE, view, policy, author=author)
+    if planned.sides:
+        mail = said(script.rest, agent, home)
+        kept.append(AppendMessage(kind=MessageKind.NOTE, author=mail.sender, aside=planned.sides))
+        told = (asides.said(script.rest, planned.sides, ""), *_shared(planned, view, mail, home))
     known = replace(ticket, status=view.status) if script.has("snooze") else ticket
     told += changes(known, view, policy, author=author)
     if part:
@@ -166,3 +178,16 @@ def _effects(
     lines = tuple(line.text for line in script.lines)
     acted = [] if script.has("undo") else [Acted(agent=author or NOBODY, lines=lines)]
     return [*planned.off, *kept, *planned.effects, *told, *acted, *planned.last]
+
+
+def _shared(planned: Plan, ticket: TicketView, mail: ParsedMail, home: House) -> list[Notify]:
+    """Agents hear of what was said aside."""
+    policy = home.desk.policy
+    author = mail.sender.addr if mail.sender else ""
+    return [
+        notify
+        for third in planned.sides
+        for notify in asides.shared(
+            Happening.SAID_ASIDE, ticket, policy, mail, third, author=author
+        )
+    ]

@@ -75,6 +75,7 @@ def message(m: Message) -> dict[str, Any]:
         "visible": m.visible,
         "text": m.text,
         "attachments": [attachment(a) for a in m.attachments],
+        "aside": list(m.aside),
     }
 
 

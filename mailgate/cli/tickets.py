@@ -34,6 +34,7 @@ from mailgate.core.mail import Address, ParsedMail
 from mailgate.core.people import Agent, Author
 from mailgate.core.policy import folded
 from mailgate.core.ticket import MessageKind, TicketView
+from mailgate.showing import said_aside
 from store.database import Tx
 from store.merging import CannotMerge
 from store.ticket_rows import Event, Message, TicketRow
@@ -253,7 +254,7 @@ def said(words: str, agent: Agent | None, home: House) -> ParsedMail:
 
 def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bool) -> int:
     """Add words to a ticket; returns its number."""
-    words = storable(text or ("" if sys.stdin.isatty() else _stdin()))
+    words = storable(text) or piped()
     if not words.strip():
         raise Failure("there is nothing to say: give --message or the words on stdin", 2)
     now = datetime.now(UTC)
@@ -273,8 +274,11 @@ def _say(home: House, number: int, text: str, agent: Agent | None, *, public: bo
     return ticket.number
 
 
-def _stdin() -> str:
-    return sys.stdin.buffer.read().decode("utf-8", "replace")
+def piped() -> str:
+    """The words on stdin, "" at a terminal."""
+    if sys.stdin.isatty():
+        return ""
+    return storable(sys.stdin.buffer.read().decode("utf-8", "replace"))
 
 
 def _answer(ticket: TicketView, author: Address | None, home: House) -> list[Effect]:
@@ -340,7 +344,9 @@ def _print_ticket(row: TicketRow, state: Mapping[str, str | int | None]) -> None
 def _print_message(message: Message) -> None:
     shape = shapes.message(message)
     sender = one_line(shape["from"]) or "command line"
-    typer.echo(f"\n{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {sender}  (message {message.id})")
+    aside = f"  {one_line(said_aside(message))}" if message.aside else ""
+    head = f"{message.at:%Y-%m-%d %H:%M}  {shape['kind']}  {sender}{aside}"
+    typer.echo(f"\n{head}  (message {message.id})")
     for line in (message.visible or message.text).splitlines():
         typer.echo(f"  | {printable(line)}")
     for file in message.attachments:

@@ -1,31 +1,30 @@
-"""An agent wrote: commands are done, words go to requester and CC, or stay inside as a note.
+"""An agent wrote: commands are done, words go to requester and CC, aside, or stay inside.
 
 A mail that is not clear to the last line does nothing at all: it is held, and the agent is told.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mailgate.core import (
     addressed,
+    asides,
     audience,
     between,
     collision,
     commanding,
     commands,
-    forwarded,
     lists,
     outside,
     parting,
-    sign_off,
+    saying,
     strip,
 )
-from mailgate.core.asked import Asked
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.commanding import Plan
-from mailgate.core.commands import Script, Slip
+from mailgate.core.commands import Slip
 from mailgate.core.consequences import after, changes
 from mailgate.core.decision import (
     Acted,
@@ -43,9 +42,9 @@ from mailgate.core.decision import (
     SetField,
     Step,
 )
-from mailgate.core.enclosures import SEALED, SIGNATURES
-from mailgate.core.people import Agent, Power, Standing
+from mailgate.core.people import Power, Standing
 from mailgate.core.policy import folded
+from mailgate.core.saying import Said, agent_of
 from mailgate.core.telling import read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
@@ -54,31 +53,14 @@ NOTHING_SENT = "nothing was sent: your mail held no words above the quoted notic
 _STATUS_COMMANDS = ("status", "close", "snooze")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """What an agent's mail says: to us, and to whom else."""
-
-    script: Script
-    plan: Plan
-    words: str
-    files: bool
-    inward: bool  # a note: nothing of it leaves the house
-    parted: bool = False  # not all of the mail's own words are `words`
-
-    @property
-    def speaks(self) -> bool:
-        """Whether there is anything to keep on the ticket."""
-        return bool(self.words or self.files)
-
-
 def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """What becomes of an agent's mail on a ticket; `lacking` was asked before."""
-    said = _said(case, ticket)
+    said = saying.read(case, ticket)
     if said.plan.problems:
         return mistaken(case, ticket, said.plan)
     if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
-    if not said.inward and (lost := between.slips(case, said.script)):
+    if (said.sides or not said.inward) and (lost := between.slips(case, said.script)):
         return mistaken(case, ticket, replace(said.plan, problems=lost), commands.BETWEEN)
     leaves = _goes_out(case, said)
     if leaves and not (said.script.lines or said.files) and collision.is_stray(said.words):
@@ -95,7 +77,7 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     if part and not case.quiet:
         told = parting.announced(part, after(ticket, done), told, case.policy, agent_of(case))
     acted = _acted(case, said)
-    asked_for = () if case.quiet else _transcripts(case, said, told)
+    asked_for = () if case.quiet else _transcripts(case, ticket, said, told)
     return Decision(
         outcome=_outcome(said),
         reason=_reason(said, placed),
@@ -112,7 +94,7 @@ def lacking(case: Case, ticket: TicketView) -> Standing | None:
     """
     if not case.delivery.live or case.delivery.approved_by or case.standing.power >= Power.WIDEN:
         return None
-    said, agent = _said(case, ticket), agent_of(case)
+    said, agent = saying.read(case, ticket), agent_of(case)
     wide = commanding.widening(said.script)
     if case.standing.outside:  # one proof is enough because nothing is done but to record it
         wide = tuple(dict.fromkeys(f"#{line.name}" for line in said.script.lines))
@@ -122,82 +104,31 @@ def lacking(case: Case, ticket: TicketView) -> Standing | None:
     return replace(case.standing, power=Power.HOLD, reason=reason, owner=agent.address)
 
 
-def agent_of(case: Case) -> Agent | None:
-    """The agent who answers: by the address in From, else whose held mail was approved."""
-    return case.author.agent or case.standing.agent
-
-
-# --- reading ---------------------------------------------------------------------------------
-
-
-def _said(case: Case, ticket: TicketView) -> _Said:
-    own = strip.own_words(case.mail.visible or case.mail.text)
-    agent = agent_of(case)
-    noted = case.delivery.as_note and agent is not None
-    if noted or not case.delivery.live or case.delivery.sent or agent is None:
-        # History is what was said then: nothing in it is a command today. Nor is what people got.
-        # Of what becomes a note its agent knows that the ticket has moved on: nothing is done.
-        files = bool(case.mail.attachments)
-        return _Said(script=Script(rest=own), plan=Plan(), words=own, files=files, inward=noted)
-    script = commands.read(own, forwarded.begins(own))
-    if script.lines:
-        known = (*agent.signature.split("\n"), agent.name, agent.name.partition(" ")[0])
-        script = replace(script, rest=commands.without_signature(script.rest, known))
-    rest = sign_off.without(script.rest, agent, ticket.queue, case.policy)
-    signed, script = rest != script.rest, replace(script, rest=rest)
-    facts = case.facts
-    asked = Asked(
-        script=script,
-        ticket=ticket,
-        policy=case.policy,
-        now=case.delivery.received,
-        agent=agent,
-        others=facts.tickets,
-        merged=facts.merged,
-        away=facts.away,
-        undoable=facts.undoable.get(ticket.number, ()),
-        messages=facts.messages,
-        about=parting.about(case.mail, facts, ticket.number),
-    )
-    notes = [line.value for line in script.lines if line.name == "note" and line.value]
-    return _Said(
-        script=script,
-        plan=commanding.plan(asked),
-        words="\n\n".join(filter(None, (*notes, script.rest))),
-        # A logo below a command is no answer.
-        files=any(
-            not (script.lines and a.inline) and a.content_type not in SIGNATURES | SEALED
-            for a in case.mail.attachments
-        ),
-        inward=case.inward or script.has("note"),
-        parted=bool(script.lines) or signed,
-    )
-
-
-def _outcome(said: _Said) -> Outcome:
+def _outcome(said: Said) -> Outcome:
     if not said.speaks:
         return Outcome.COMMAND
     return Outcome.NOTE if said.inward else Outcome.REPLY
 
 
-def _reason(said: _Said, placed: Placement) -> str:
+def _reason(said: Said, placed: Placement) -> str:
     names = ", ".join(f"#{line.name}" for line in said.script.lines)
     ordered = f" with {names}" if names else ""
     if not said.speaks:
         return f"an agent's commands {names}: {placed.how}"
-    return f"an agent's {'note' if said.inward else 'answer'}{ordered}: {placed.how}"
+    what = f"words aside to {', '.join(said.sides)}" if said.sides else "note"
+    return f"an agent's {what if said.inward else 'answer'}{ordered}: {placed.how}"
 
 
-def _steps(said: _Said) -> list[Step]:
+def _steps(said: Said) -> list[Step]:
     return [Step(step="commands", verdict="done", reason=line) for line in said.plan.said]
 
 
 # --- doing -----------------------------------------------------------------------------------
 
 
-def _kept(case: Case, said: _Said) -> tuple[Effect, ...]:
+def _kept(case: Case, said: Said) -> tuple[Effect, ...]:
     kind = MessageKind.NOTE if said.inward else MessageKind.AGENT
-    words = AppendMessage(kind=kind, author=case.mail.sender)
+    words = AppendMessage(kind=kind, author=case.mail.sender, aside=said.sides)
     return (*said.plan.off, words) if said.speaks else said.plan.off
 
 
@@ -208,7 +139,7 @@ def _returned(case: Case) -> tuple[NoteAbsence, ...]:
     return (NoteAbsence(agent=agent.address, away=False),)
 
 
-def _settled(case: Case, ticket: TicketView, said: _Said) -> list[SetField]:
+def _settled(case: Case, ticket: TicketView, said: Said) -> list[SetField]:
     """What an answer changes by itself; what a command says goes before it."""
     if said.inward or not said.speaks:
         return []
@@ -226,7 +157,7 @@ def _settled(case: Case, ticket: TicketView, said: _Said) -> list[SetField]:
     return fields
 
 
-def _acted(case: Case, said: _Said) -> tuple[Acted, ...]:
+def _acted(case: Case, said: Said) -> tuple[Acted, ...]:
     """What can be taken back, and how, is remembered; taking back itself cannot."""
     agent = agent_of(case)
     wanted = said.script.lines or case.policy.undo_within
@@ -242,11 +173,13 @@ def _acted(case: Case, said: _Said) -> tuple[Acted, ...]:
 
 
 def _told(
-    case: Case, before: TicketView, view: TicketView, done: tuple[Effect, ...], said: _Said
+    case: Case, before: TicketView, view: TicketView, done: tuple[Effect, ...], said: Said
 ) -> tuple[Notify, ...]:
     author = case.author.address
     told: tuple[Notify, ...] = ()
-    if said.speaks:
+    if said.speaks and said.sides:
+        told = _aside(case, after(before, done), said)
+    elif said.speaks:
         told = audience.tell(
             Happening.NOTE if said.inward else Happening.AGENT_ANSWERED,
             after(before, done),
@@ -258,9 +191,34 @@ def _told(
     known = replace(before, status=view.status) if said.script.has("snooze") else before
     told += changes(known, view, case.policy, author=author)
     if said.parted:
-        told = tuple(replace(notify, words=said.words) for notify in told)
+        told = tuple(replace(notify, words=_words(notify, said)) for notify in told)
     told = outside.kept_in(told) if case.standing.outside else told
     return read_by(_once(told), case.delivery.approved_by)
+
+
+def _aside(case: Case, ticket: TicketView, said: Said) -> tuple[Notify, ...]:
+    """The words to each third party, and agents hear of it."""
+    mail, policy, author = case.mail, case.policy, case.author.address
+    line = _line(case, ticket, said)
+    shared = (
+        notify
+        for third in said.sides
+        for notify in asides.shared(
+            Happening.SAID_ASIDE, ticket, policy, replace(mail, subject=line), third, author=author
+        )
+    )
+    return (asides.said(said.words, said.sides, line), *shared)
+
+
+def _line(case: Case, ticket: TicketView, said: Said) -> str:
+    """The subject of words aside."""
+    return asides.subject(case.mail, ticket, case.policy, said.sides, case.aside or ())
+
+
+def _words(notify: Notify, said: Said) -> str:
+    """Whoever is not told what was said aside reads nothing of it in other notices."""
+    aside = notify.notice in (Notice.SIDE, Notice.AGENT_SIDE)
+    return said.words if aside or not said.sides else ""
 
 
 def _once(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
@@ -275,7 +233,9 @@ def _once(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
     return tuple(result)
 
 
-def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Notify, ...]:
+def _transcripts(
+    case: Case, ticket: TicketView, said: Said, told: tuple[Notify, ...]
+) -> tuple[Notify, ...]:
     agent, plan = agent_of(case), said.plan
     settled = case.delivery.approved_by and collision.was_late(case.facts.held)
     if agent is None or not (said.script.lines or settled):
@@ -290,16 +250,20 @@ def _transcripts(case: Case, said: _Said, told: tuple[Notify, ...]) -> tuple[Not
     if only_reads or not wanted:
         return brought
     lines = [*plan.said, _went(said, told)]
-    return (
-        *brought,
-        Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows),
-    )
+    transcript = Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows)
+    if len(said.sides) == 1 and not said.script.has("undo"):
+        # What an agent adds to it is meant for the same ears, and its subject goes there.
+        line = _line(case, ticket, said)
+        transcript = replace(transcript, third=said.sides[0], subject=line)
+    return (*brought, transcript)
 
 
-def _went(said: _Said, told: tuple[Notify, ...]) -> str:
+def _went(said: Said, told: tuple[Notify, ...]) -> str:
     """Who got the words."""
     if not said.speaks:
         return "There were no words in your mail for anybody else."
+    if said.sides:
+        return asides.went(said.sides)
     if said.inward:
         return "Your words are an internal note; nothing of them leaves the house."
     answers = [p.address for n in told if n.notice is Notice.ANSWER for p in n.to]
@@ -341,7 +305,7 @@ def mistaken(
     )
 
 
-def _goes_out(case: Case, said: _Said) -> bool:
+def _goes_out(case: Case, said: Said) -> bool:
     """Whether words are to leave now; whoever approved them knows what was said since."""
     here = case.delivery
     unread = here.live and not here.approved_by and not case.standing.outside

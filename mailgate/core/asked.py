@@ -57,6 +57,7 @@ class Means:
     shows: tuple[int, ...] = ()
     wants_help: bool = False
     part: Part | None = None  # all else in the mail is about the new ticket
+    sides: tuple[str, ...] = ()  # third parties whom the words go to
 
 
 def other_ticket(number: int, asked: Asked) -> TicketView:

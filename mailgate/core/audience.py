@@ -31,6 +31,8 @@ class Happening(StrEnum):
     CUSTOMER_WROTE = "customer-wrote"
     AGENT_ANSWERED = "agent-answered"
     NOTE = "note"
+    SAID_ASIDE = "said-aside"  # by an agent to a third party
+    HEARD_ASIDE = "heard-aside"  # from a third party
     HELD = "held"
     BOUNCED = "bounced"
     ASSIGNED = "assigned"
@@ -70,6 +72,8 @@ AUDIENCE: Mapping[Happening, Telling] = {
         requester=Notice.ANSWER, cc=Notice.ANSWER, assignee=Notice.AGENT_MESSAGE, words=True
     ),
     Happening.NOTE: Telling(assignee=Notice.AGENT_MESSAGE, words=True),
+    Happening.SAID_ASIDE: Telling(assignee=Notice.AGENT_SIDE, words=True),
+    Happening.HEARD_ASIDE: Telling(assignee=Notice.AGENT_SIDE, queue=Notice.AGENT_SIDE, words=True),
     Happening.HELD: Telling(assignee=Notice.AGENT_HELD, queue=Notice.AGENT_HELD),
     Happening.BOUNCED: Telling(assignee=Notice.AGENT_BOUNCE, queue=Notice.AGENT_BOUNCE),
     Happening.ASSIGNED: Telling(

@@ -9,6 +9,8 @@ Two proofs are looked for beside the From header: that the mail comes from the a
                    the token, nothing pinned, require "auto"      acts, but widens nothing
                    a token of the agent's own, stamp "failed"     is held; the token is revoked
                    neither                                        an outsider
+    a third party  a token of the side conversation, or known     is heard, aside: nothing of it
+                   here and stamped or logged in                  is public, whatever else they are
     a participant  token, stamp or login                          acts
                    none of them, nothing is pinned                acts, but widens nothing
                    none of them                                   is held
@@ -30,7 +32,7 @@ from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
 from mailgate.core.policy import Policy, folded
 from mailgate.core.proofs import Proof
 from mailgate.core.ticket import TicketView
-from mailgate.core.token import Purpose, holder_of
+from mailgate.core.token import Purpose, holder_of, pair_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +69,32 @@ def standing(asked: Question, ticket: TicketView) -> Standing:
     # Whoever asked for help is a requester there, agent or not.
     if asked.author.agent and asked.author.address != ticket.requester:
         judged.append(_agent(asked, asked.author.agent, ticket, good))
-    return max(judged, key=lambda s: (s.power, bool(s.revoke), s.role is Role.AGENT, s.level))
+    best = max(judged, key=lambda s: (s.power, bool(s.revoke), s.role is Role.AGENT, s.level))
+    return _aside(asked, ticket, good, best)
+
+
+def _aside(asked: Question, ticket: TicketView, good: list[Proof], best: Standing) -> Standing:
+    """What a third party's words are worth; else `best`.
+
+    Whoever is on the ticket as well speaks aside where they answer what was said aside.
+    """
+    author = asked.author
+    if author.agent or not author.address:
+        return best
+    own = any(_is_side(p) and _holder(p) == holder_of(author.address) for p in good)
+    known = folded(author.address) in {folded(third) for third in ticket.sides}
+    shown = bool(author.proofs) and known and author.address not in ticket.participants
+    if not (own or shown):
+        return best
+    proven = [*author.proofs, *(["a token"] if own else [])]
+    level = 3 if "login" in proven else min(2, len(proven))
+    reason = f"a third party, proven by {' and '.join(proven)}"
+    power = max(Power.ACT, best.power)
+    return Standing(role=Role.SIDE, power=power, level=level, reason=reason)
 
 
 def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof]) -> Standing:
-    own = [p for p in good if _is_of(p, agent) and p.claim.sealed.token.role is Role.AGENT]
+    own = [p for p in good if _is_of(p, agent, ticket)]
     held = Standing(role=Role.AGENT, power=Power.HOLD, level=1, owner=agent.address, agent=agent)
     if "login" in asked.author.proofs:
         return _acting(agent, ticket, asked.policy, level=3, reason="an agent, logged in")
@@ -80,7 +103,8 @@ def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof])
         return _but(held, reason, level=0, revoke=agent.address)
     aligned = "aligned" in asked.author.proofs
     if aligned and (own or any(map(_is_note, good))):
-        return _stamped(asked, agent, ticket, own or [p for p in good if _is_note(p)], held)
+        shown = own or [p for p in good if _is_note(p)]
+        return _stamped(asked, agent, ticket, shown, held, own=bool(own))
     if own:
         if asked.provable or asked.policy.trust.require == "strict":
             return _but(held, f"an agent's token alone: {_lacking(asked)}")
@@ -92,13 +116,18 @@ def _agent(asked: Question, agent: Agent, ticket: TicketView, good: list[Proof])
 
 
 def _stamped(
-    asked: Question, agent: Agent, ticket: TicketView, shown: list[Proof], held: Standing
+    asked: Question,
+    agent: Agent,
+    ticket: TicketView,
+    shown: list[Proof],
+    held: Standing,
+    *,
+    own: bool,
 ) -> Standing:
     """With a stamp and a token of their own; or of a colleague's note address.
 
     Agents pass note addresses to each other, and a note shows nothing to anybody outside.
     """
-    own = _is_of(shown[0], agent)
     stale = _stale(asked, shown)
     if stale:
         return _but(held, f"an agent's token and stamp, but {stale}")
@@ -146,13 +175,20 @@ def _participant(asked: Question, ticket: TicketView, good: list[Proof]) -> Stan
 def _of_people(ticket: TicketView, good: list[Proof]) -> list[Proof]:
     """Tokens that speak for a participant.
 
-    An agent's only shows what somebody passed on, and whoever was taken off the ticket still has
-    their own.
+    An agent's only shows what somebody passed on, a third party's what the customer never saw,
+    and whoever was taken off the ticket still has their own.
     """
     off = {holder_of(address) for address in ticket.removed}
-    return [
-        p for p in good if p.claim.sealed.token.role is not Role.AGENT and _holder(p) not in off
-    ]
+    return [p for p in good if _is_of_people(p) and _holder(p) not in off]
+
+
+def _is_of_people(proof: Proof) -> bool:
+    return proof.claim.sealed.token.role is not Role.AGENT and not _is_side(proof)
+
+
+def _is_side(proof: Proof) -> bool:
+    """Whether it leads to a third party, or came from there: it says nothing of a customer."""
+    return proof.claim.sealed.token.purpose is Purpose.SIDE
 
 
 def _holder(proof: Proof) -> bytes:
@@ -166,8 +202,8 @@ def _outsider(asked: Question, ticket: TicketView, good: list[Proof]) -> Standin
     if not good:
         return Standing()
     for proof in good:
-        agent = next((a for a in asked.policy.agents if _is_of(proof, a)), None)
-        if agent and proof.claim.sealed.token.role is Role.AGENT:
+        agent = next((a for a in asked.policy.agents if _is_of(proof, a, ticket)), None)
+        if agent:
             # An agent's phone, or somebody who was forwarded an agent's mail: the agent knows.
             return Standing(
                 power=Power.HOLD,
@@ -199,9 +235,13 @@ def _but(held: Standing, reason: str, *, level: int = 1, revoke: str = "") -> St
     )
 
 
-def _is_of(proof: Proof, agent: Agent) -> bool:
-    holder = proof.claim.sealed.token.holder
-    return holder in {holder_of(a) for a in (agent.address, *agent.aliases)}
+def _is_of(proof: Proof, agent: Agent, ticket: TicketView) -> bool:
+    """Whether it is a token of this agent's, as an agent's."""
+    addresses = (agent.address, *agent.aliases)
+    theirs = {holder_of(a) for a in addresses}
+    if _is_side(proof):
+        theirs = {pair_of(a, third) for a in addresses for third in ticket.sides}
+    return proof.claim.sealed.token.role is Role.AGENT and _holder(proof) in theirs
 
 
 def _is_note(proof: Proof) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailgate.core import audience, bounces
+from mailgate.core import asides, audience, bounces
 from mailgate.core.audience import Happening
 from mailgate.core.bounces import Match
 from mailgate.core.case import Case
@@ -54,12 +54,24 @@ def returned(case: Case) -> Decision | None:
         # A client that answers at the return path: somebody waits to be read.
         told = audience.tell(Happening.CUSTOMER_WROTE, ticket, case.policy)
         told = tuple(n for n in told if n.notice in TO_AGENTS)
+    aside = (case.author.address,) if case.author.address in ticket.sides else ()
+    if not case.quiet and aside and not told:
+        told = asides.shared(
+            Happening.HEARD_ASIDE,
+            ticket,
+            case.policy,
+            case.mail,
+            aside[0],
+            author=aside[0],
+        )
     return Decision(
         outcome=Outcome.NOTE,
         reason="it came to a return path, where only machines write: kept as a note",
         target=found.ticket,
         effects=(
-            AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender, joins=False),
+            AppendMessage(
+                kind=MessageKind.SYSTEM, author=case.mail.sender, joins=False, aside=aside
+            ),
             *told,
         ),
         trace=(

@@ -49,6 +49,9 @@ class Case:
     trace: tuple[Step, ...]
     standing: Standing = field(default_factory=Standing)  # on the ticket it was placed at
     inward: bool = False  # it came to a note address: an agent's words in it never leave
+    # Whom an agent's answer to a side mail goes to, never the customer; () where nobody can tell,
+    # None where it answers none.
+    aside: tuple[str, ...] | None = None
 
     @property
     def quiet(self) -> bool:

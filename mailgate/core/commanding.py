@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from mailgate.core import authorise, fielding, parting
+from mailgate.core import asides, authorise, fielding, parting
 from mailgate.core.asked import Asked, Means, Part, other_ticket
 from mailgate.core.commands import COMMANDS, Script, Slip
 from mailgate.core.consequences import after
@@ -39,6 +39,7 @@ class Plan:
     shows: tuple[int, ...] = ()  # tickets to be shown
     wants_help: bool = False
     part: Part | None = None  # what becomes a new ticket; the effects are on that
+    sides: tuple[str, ...] = ()  # third parties whom the words go to, and nobody else
 
     @property
     def off(self) -> tuple[Split, ...]:
@@ -82,6 +83,7 @@ def plan(asked: Asked) -> Plan:
         shows=tuple(n for means in done for n in means.shows),
         wants_help=any(means.wants_help for means in done),
         part=part,
+        sides=tuple(a for means in done for a in means.sides),
     )
 
 
@@ -157,6 +159,15 @@ def _requester(value: str, asked: Asked) -> Means:
     return Means(effects=(change,), said=f"the requester is {new.addr}{left}")
 
 
+def _side(value: str, asked: Asked) -> Means:
+    people = asides.third_parties(value, asked.ticket, asked.policy)
+    if asked.script.has("note"):
+        raise Wrong(asides.NOTED)
+    if not asked.script.rest.strip():
+        raise Wrong("there are no words below it")
+    return Means(sides=people)  # what becomes of the words is said of them
+
+
 def _merge(value: str, asked: Asked) -> Means:
     way, number = ticket_number(value, ("into", "from"))
     other = other_ticket(number, asked)
@@ -222,6 +233,7 @@ _MEANINGS: Mapping[str, Callable[[str, Asked], Means]] = {
     "uncc": _uncc,
     "requester": _requester,
     "note": _nothing,  # it says where the words go, not what becomes of the ticket
+    "side": _side,
     "merge": _merge,
     "split": parting.split,
     "link": _link,

@@ -60,7 +60,7 @@ def _row(name: str, usage: str, effect: str, example: str, value: str = "one") -
     )
 
 
-_WIDENING = frozenset({"cc", "uncc", "requester", "merge", "split"})
+_WIDENING = frozenset({"cc", "uncc", "requester", "side", "merge", "split"})
 _OFTEN = frozenset({"tag", "cc", "uncc", "link", "set", "time", "show", "find"})
 
 _ROWS = (
@@ -96,6 +96,12 @@ _ROWS = (
         "the whole mail becomes an internal note: nothing of it leaves the house",
         "the contract has ended",
         "any",
+    ),
+    _row(
+        "side",
+        "ADDRESS, ...",
+        "your words go to these people and to nobody of the ticket; so do they talk to you",
+        "parts@supplier.example",
     ),
     _row(
         "merge",

@@ -8,6 +8,7 @@ from mailgate.core import (
     absence,
     addressed,
     answering,
+    asides,
     authorise,
     bouncing,
     granting,
@@ -19,7 +20,9 @@ from mailgate.core import (
     outside,
     proofs,
     replying,
+    saying,
     screen,
+    thirdparty,
     thread,
 )
 from mailgate.core.case import Case, Delivery
@@ -130,6 +133,9 @@ def _place(case: Case) -> Decision:
         # Whether it is to be believed or not: words for agents never go out by a doubt.
         inward=case.delivery.as_note or any(c.sealed.token.purpose is Purpose.NOTE for c in given),
     )
+    if placed.number is not None:
+        ticket = case.facts.tickets[placed.number]
+        case = replace(case, aside=asides.meant(given, saying.agent_of(case), ticket))
     if automatic and case.author.agent and (given or placed.number or placed.links):
         reason = f"an agent's automatic mail: {case.verdict.reason}"
         effects = _away(case)
@@ -160,6 +166,8 @@ def _on_ticket(case: Case, placed: Placement, number: int) -> Decision:
         return onbehalf.released(case, ticket)
     if case.verdict.kind is Kind.AUTO_REPLY:
         return replying.noted(case, ticket)
+    if here.role is Role.SIDE:
+        return thirdparty.heard(case, ticket, placed)
     if outside.recorded(case, ticket):
         reason = f"another copy of an answer that is on #{number} already"
         return Decision(outcome=Outcome.IGNORED, reason=reason, trace=case.trace)
@@ -202,7 +210,7 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
         standings=outside.standings(asked, case, authorise.standings(asked, case.facts)),
     )
     if case.delivery.approved_by:
-        return _approved(case)
+        return _approved(case, known)
     if not case.delivery.live:
         return thread.place_history(found, case.policy)
     opens_nothing = case.delivery.sent or replying.is_thanks(case) or granting.is_wish(case)
@@ -218,8 +226,11 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
     return replace(placed, steps=(*placed.steps, step))
 
 
-def _approved(case: Case) -> Placement:
-    """A held mail that somebody vouched for takes effect where it was held."""
+def _approved(case: Case, known: tuple[Proof, ...]) -> Placement:
+    """A held mail that somebody vouched for takes effect where it was held.
+
+    Somebody new who answers what was said aside is heard aside, and put on no CC list.
+    """
     held = case.facts.held
     where = held.ticket if held else case.delivery.approved_for
     if where is None:
@@ -229,6 +240,9 @@ def _approved(case: Case) -> Placement:
     ticket = case.facts.tickets[number]
     requester = case.author.address == ticket.requester
     customer = Role.REQUESTER if requester else Role.CC
+    aside = any(p.claim.sealed.token.purpose is Purpose.SIDE for p in known)
+    if aside and case.author.address not in ticket.participants:
+        customer = Role.SIDE
     by = f"approved by {case.delivery.approved_by}"
     standing = Standing(
         role=Role.AGENT if agent else customer,

@@ -12,9 +12,6 @@ from enum import StrEnum
 
 from mailgate.core.duty import Blocked, DutyList
 from mailgate.core.effects import (
-    HUMAN,
-    REPLIES,
-    TO_AGENTS,
     Acted,
     AddParticipant,
     AddTag,
@@ -31,12 +28,9 @@ from mailgate.core.effects import (
     Merge,
     Mute,
     NoteAbsence,
-    Notice,
-    Notify,
     OpenTicket,
     Prove,
     Rate,
-    Recipient,
     RecordBounce,
     RemoveParticipant,
     RemoveTag,
@@ -53,6 +47,7 @@ from mailgate.core.effects import (
     Wished,
 )
 from mailgate.core.mail import Address, Envelope, ParsedMail
+from mailgate.core.notice import HUMAN, REPLIES, TO_AGENTS, Notice, Notify, Recipient
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import Key
 
@@ -303,9 +298,10 @@ class Decision:
     @property
     def spoken_by_agent(self) -> bool:
         """Whether an agent proved to have written it; an agent's address in From does not."""
-        words = (e.kind for e in self.effects if isinstance(e, AppendMessage))
+        said = [e for e in self.effects if isinstance(e, AppendMessage)]
+        aside = any(e.aside and e.author and e.author.addr not in e.aside for e in said)
         acts = any(isinstance(e, Acted | Undo) for e in self.effects)
-        return acts or MessageKind.AGENT in words
+        return acts or aside or any(e.kind is MessageKind.AGENT for e in said)
 
 
 # --- outgoing ----------------------------------------------------------------------------

@@ -89,8 +89,13 @@ def _unmistakable(one: Whom) -> str:
     return one.agent or (f"group:{one.group}" if one.group else f"queue:{one.queue}")
 
 
-def addresses(written: str, policy: Policy) -> tuple[Address, ...]:
-    """Addresses, with commas or blanks between them; `Name <address>` too. Raises Wrong."""
+def addresses(
+    written: str, policy: Policy, instead: str = "agents are assigned, not copied"
+) -> tuple[Address, ...]:
+    """Addresses, with commas or blanks between them; `Name <address>` too. Raises Wrong.
+
+    `instead` says what agents have instead.
+    """
     bare = re.findall(r"<([^<>]*)>", written) or re.split(r"[,;\s]+", written)
     found: dict[str, Address] = {}
     for one in filter(None, (text.strip().removeprefix("mailto:") for text in bare)):
@@ -100,7 +105,7 @@ def addresses(written: str, policy: Policy) -> tuple[Address, ...]:
         if policy.own(one):
             raise Wrong(f"{one} is one of our own addresses")
         if policy.agent_for(one):
-            raise Wrong(f"{one} is an agent's address; agents are assigned, not copied")
+            raise Wrong(f"{one} is an agent's address; {instead}")
         found[one.lower()] = Address(addr=f"{local}@{domain.lower()}")
     if not found:
         raise Wrong("there is no address in it")

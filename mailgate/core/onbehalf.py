@@ -41,6 +41,7 @@ from mailgate.core.language import detect
 from mailgate.core.mail import Address, Kind, ParsedMail
 from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
 from mailgate.core.prefixes import bare_subject, is_answer
+from mailgate.core.saying import agent_of
 from mailgate.core.strip import own_words, strip
 from mailgate.core.telling import told_steps
 from mailgate.core.thread import Placement
@@ -48,7 +49,8 @@ from mailgate.core.ticket import MessageKind, TicketView
 
 WAITS = "opens a ticket for a customer"  # why a mail is held
 _ENCLOSED = "message/rfc822"
-_ELSEWHERE = ("merge", "split", "undo", "show", "mine", "find")  # about tickets that are there
+# About tickets that are there.
+_ELSEWHERE = ("side", "merge", "split", "undo", "show", "mine", "find")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,7 @@ def _here(effect: Effect, errand: _Errand, ticket: TicketView) -> tuple[Effect, 
 
 def _errand(case: Case, ticket: TicketView) -> _Errand | Step | None:
     """What the agent wants; None when it is a mail like any other, a step where it must be one."""
-    agent = answering.agent_of(case)
+    agent = agent_of(case)
     if agent is None or not case.delivery.live or case.verdict.kind is not Kind.NORMAL:
         return None
     vouched = case.delivery.approved_by or LOGIN in case.author.proofs

@@ -72,7 +72,8 @@ def recorded(case: Case, ticket: TicketView) -> bool:
 
 def kept_in(told: tuple[Notify, ...]) -> tuple[Notify, ...]:
     """The same notices, but the answer goes to nobody: whoever it was for has it."""
-    return tuple(_unsent(n) if n.notice is Notice.ANSWER else n for n in told)
+    public = (Notice.ANSWER, Notice.SIDE)
+    return tuple(_unsent(n) if n.notice in public else n for n in told)
 
 
 def reached(case: Case, ticket: TicketView) -> tuple[str, ...]:

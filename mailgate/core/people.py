@@ -13,6 +13,7 @@ class Role(StrEnum):
     CC = "cc"
     AGENT = "agent"
     STRANGER = "stranger"
+    SIDE = "side"  # a third party, whom agents talk to aside; no participant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,7 @@ def _signed_addresses(mail: ParsedMail) -> set[str]:
 
 def proofs(given: tuple[Claim, ...], facts: Facts, now: datetime) -> tuple[Proof, ...]:
     """What speaks for belonging to a ticket, and why some of it does not; `now` of its receipt."""
-    wanted = (Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE)
+    wanted = (Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE, Purpose.SIDE)
     return tuple(
         Proof(
             claim=claim,
@@ -121,8 +121,11 @@ def _fault(sealed: Sealed, facts: Facts, now: datetime) -> str:
     if wrong:
         return wrong
     mine = sealed.token
+    here = facts.tickets.get(facts.merged.get(mine.number, mine.number))
+    sides = here.sides if here else ()
     for (ticket, address), generation in facts.generations.items():
-        ours = ticket == mine.number and token.holder_of(address) == mine.holder
+        theirs = {token.holder_of(address), *(token.pair_of(address, third) for third in sides)}
+        ours = ticket == mine.number and mine.holder in theirs
         if ours and generation > mine.generation:
             return "it has been called back"
     return ""

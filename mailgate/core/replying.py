@@ -20,7 +20,7 @@ from mailgate.core.decision import (
     Step,
     Thanked,
 )
-from mailgate.core.people import Power
+from mailgate.core.people import Power, Role
 from mailgate.core.telling import allowed, read_by, told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
@@ -65,11 +65,13 @@ def noted(case: Case, ticket: TicketView) -> Decision:
     Of somebody who may not write here it does not even lead later mail to the ticket.
     """
     joins = case.standing.power >= Power.ACT or not case.delivery.live
+    aside = (case.author.address,) if case.standing.role is Role.SIDE else ()
+    kept = AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender, joins=joins, aside=aside)
     return Decision(
         outcome=Outcome.NOTE,
         reason=f"an automatic mail, kept as a note: {case.verdict.reason}",
         target=ticket.number,
-        effects=(AppendMessage(kind=MessageKind.SYSTEM, author=case.mail.sender, joins=joins),),
+        effects=(kept,),
         trace=case.trace,
     )
 

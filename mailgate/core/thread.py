@@ -23,6 +23,7 @@ from mailgate.core.relatives import relatives
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Purpose
 
+_OF_TICKETS = (Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE, Purpose.SIDE)
 _MAX_NUMBERS = 5  # subject tokens looked at; more of them are a guessing game
 
 CLAIMED = "claimed-by-stranger"
@@ -73,7 +74,7 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
         reported_id=mail.reported_id,
         numbers=subject_numbers(mail.subject, policy),
         sender=_writer(mail),
-        tickets=named(given, Purpose.REPLY, Purpose.MESSAGE, Purpose.NOTE)[:_MAX_NUMBERS],
+        tickets=named(given, *_OF_TICKETS)[:_MAX_NUMBERS],
         held=next(iter(named(given, Purpose.RELEASE)), None),
         copy=copy_number(mail, envelope),
         duty=on_duty,
@@ -231,8 +232,9 @@ def _refused(proofs: Sequence[Proof]) -> Iterator[Step]:
 
 
 def _over(here: Standing, ticket: TicketView, policy: Policy, now: datetime) -> bool:
-    """Closed so long ago that a customer's answer is a new matter."""
-    if here.agent is not None or ticket.status != policy.life.closed or ticket.closed is None:
+    """Closed so long ago that a customer's answer is a new matter; what is said aside never is."""
+    inner = here.agent is not None or here.role is Role.SIDE
+    if inner or ticket.status != policy.life.closed or ticket.closed is None:
         return False
     return now - ticket.closed > policy.reopens_within(ticket.queue)
 

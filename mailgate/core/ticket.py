@@ -63,6 +63,7 @@ class TicketView:
     cc: tuple[str, ...] = ()  # active CC addresses
     removed: tuple[str, ...] = ()  # addresses that were taken off and stay off
     muted: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()  # third parties; no participants, whatever they write is internal
     tags: tuple[str, ...] = ()
     closed: datetime | None = None  # when it was last closed
     resolution: str = ""

@@ -59,11 +59,12 @@ class Purpose(IntEnum):
     RELEASE = 4  # answers a challenge: `number` is the held mail
     NOTE = 5  # a note address: an agent's words to a ticket that never leave the house
     DUTY = 6  # answers a duty list, or the question about an answer to it: `number` is the list
+    SIDE = 7  # a side conversation on a ticket, by address or Message-ID: never for customers
 
 
 # A challenge has the release token as its Message-ID: where no address with a token reaches us, an
 # answer to it still says what it answers; so it is with a duty list.
-_IN_IDS = (Purpose.MESSAGE, Purpose.RELEASE, Purpose.DUTY)
+_IN_IDS = (Purpose.MESSAGE, Purpose.RELEASE, Purpose.DUTY, Purpose.SIDE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,17 @@ class Sealed:
     text: str = field(repr=False)
 
 
-_ROLES = (Role.REQUESTER, Role.CC, Role.AGENT, Role.STRANGER)
+_ROLES = (Role.REQUESTER, Role.CC, Role.AGENT, Role.STRANGER, Role.SIDE)
 
 
 def holder_of(address: str) -> bytes:
     """How a token names a person: six octets that tell nobody the address."""
     return hashlib.sha256(address.encode().lower()).digest()[:6]  # bytes: ASCII letters alone
+
+
+def pair_of(agent: str, third: str) -> bytes:
+    """The holder of a SIDE token that is an agent's: who writes with it, and to whom it leads."""
+    return holder_of(f"{agent}\0{third}")
 
 
 def seal(token: Token, key: Key) -> str:

@@ -41,6 +41,8 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "quoted_at": "2026-05-01 12:30",
         "release": "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "valid_hours": 24,
+        "topic": "Spare parts for a model 9",
+        "third": "sam@supplier.example",
         "note_address": "support+fiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "commands": (
             {

@@ -1,3 +1,3 @@
 """Schema history (Alembic). HEAD is the revision this code was written for."""
 
-HEAD = "0004"
+HEAD = "0005"

@@ -93,7 +93,7 @@ def test_the_table_is_whole() -> None:
     assert all(row.usage.startswith(f"#{name}") for name, row in COMMANDS.items())
     assert all(row.effect and not row.effect.endswith(".") for row in COMMANDS.values())
     wide = {name for name, row in COMMANDS.items() if row.power is Power.WIDEN}
-    assert wide == {"cc", "uncc", "requester", "merge", "split"}
+    assert wide == {"cc", "uncc", "requester", "side", "merge", "split"}
 
 
 @pytest.mark.parametrize("row", COMMANDS.values(), ids=lambda row: row.name)

@@ -17,6 +17,7 @@ from mailgate.core.policy import AUTOMATIC_KINDS, Policy
 from mailgate.core.screen import screen
 from mailgate.core.thread import place, place_history
 from mailgate.core.ticket import TicketView
+from mailgate.core.token import Purpose
 from tests.core.decisions import found_by
 from tests.core.samples import (
     ANA,
@@ -41,6 +42,7 @@ PEOPLE = (
     "rita@customer.test",
     "carl@customer.test",
     "mallory@evil.test",
+    "sam@supplier.test",
     "no-reply@shop.test",
     "mailer-daemon@relay.test",
     "support@help.test",
@@ -50,11 +52,16 @@ PEOPLE = (
     "",
 )
 TO_CARL = our_id("carl@customer.test", role=Role.CC)
-IDS = (OURS, TO_ANA, TO_CARL, FIRST, "<both@customer.test>", "<unknown@x.test>")
+ASIDE = "sam@supplier.test"  # a third party
+ANA_ASIDE = f"{ANA.address}\0{ASIDE}"
+SIDE_ID = our_id(ASIDE, role=Role.SIDE, purpose=Purpose.SIDE, nonce=b"nonce.")
+IDS = (OURS, TO_ANA, TO_CARL, FIRST, SIDE_ID, "<both@customer.test>", "<unknown@x.test>")
 ADDRESSES = (
     reply_to("rita@customer.test"),
     reply_to(ANA.address, role=Role.AGENT),
     reply_to(BEN.address, 8, role=Role.AGENT),
+    reply_to(ASIDE, role=Role.SIDE, purpose=Purpose.SIDE),
+    reply_to(ANA_ASIDE, role=Role.AGENT, purpose=Purpose.SIDE),
 )
 STAMPS = (
     (),
@@ -62,6 +69,7 @@ STAMPS = (
     stamped("dmarc=fail")["trail"],
     stamped(domain="customer.test")["trail"],
     stamped("dmarc=fail", "customer.test")["trail"],
+    stamped(domain="supplier.test")["trail"],
 )
 MARKS: tuple[dict[str, tuple[str, ...]], ...] = (
     {},
@@ -107,6 +115,7 @@ views = st.builds(
     cc=several,
     removed=several,
     muted=several,
+    sides=st.sampled_from(((), (ASIDE,), (ASIDE, "carl@customer.test"))),
     assignee=agents,
     group=st.sampled_from(("", "night")),
 )
@@ -251,8 +260,27 @@ def test_only_participants_and_agents_are_written_to(
                 assert not policy.own(person.address)
                 if person.role == "agent":
                     assert policy.agent_for(person.address)
+                elif person.role == "side":
+                    assert isinstance(found.target, int)
+                    assert person.address in known.tickets[found.target].sides
                 else:
                     assert person.address in _participants(found, known)
+
+
+@settings(max_examples=200)
+@given(mails, envelopes, stores, policies)
+def test_what_is_said_aside_reaches_no_customer(
+    given: ParsedMail, envelope: Envelope, known: Facts, policy: Policy
+) -> None:
+    """Whatever else a mail carries: nothing of it is public, and nobody joins by it."""
+    found = decision(given, envelope, known, policy)
+    if any(isinstance(e, AppendMessage) and e.aside for e in found.effects):
+        assert found.outcome == "note"
+        after_it = _participants(found, known)
+        assert isinstance(found.target, int)
+        assert after_it == known.tickets[found.target].participants
+        told = [e for e in found.effects if isinstance(e, Notify)]
+        assert {p.role for e in told for p in e.to} <= {"agent", "side"}
 
 
 @settings(max_examples=200)
@@ -266,7 +294,10 @@ def test_a_machine_is_never_answered(
     """
     kind = screen(given, envelope, policy).kind
     found = decision(given, envelope, known, policy)
-    proven = any(isinstance(e, AppendMessage) and e.kind == "agent" for e in found.effects)
+    said = [e for e in found.effects if isinstance(e, AppendMessage)]
+    proven = any(
+        e.kind == "agent" or (e.aside and e.author and e.author.addr not in e.aside) for e in said
+    )
     told = [e for e in found.effects if isinstance(e, Notify)]
     to = {p.role for e in told for p in e.to}
     if kind is Kind.BOUNCE:

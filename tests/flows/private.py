@@ -1,4 +1,7 @@
-"""What must never stand in a mail to somebody who is no agent: looked for in every copy we sent."""
+"""What must never stand in a mail to somebody who is no agent: looked for in every copy we sent.
+
+A third party of a side conversation reads an agent's words, and nothing else of the ticket.
+"""
 
 from __future__ import annotations
 
@@ -69,20 +72,43 @@ def leaks(database: Database, policy: Policy) -> list[str]:
     """What stands in mail to customers and must not; [] is how it has to be."""
     with database.reading() as tx:
         sent = copies(tx)
-        outside = [copy for copy in sent if copy.role != "agent"]
+        aside = [copy for copy in sent if copy.role == "side"]
+        told = [f"side #{c.ticket} to {c.address}: {w}" for c in aside for w in _of_ticket(tx, c)]
+        outside = [copy for copy in sent if copy.role not in ("agent", "side")]
         agents = {number: _agents_ids(tx, number) for number in {c.ticket for c in outside}}
         secret = {number: _secret_lines(tx, number) for number in {c.ticket for c in outside}}
     others: dict[str, set[str]] = {}
     for copy in sent:
         others.setdefault(copy.address.lower(), set()).update(copy.tokens)
-    return [
+    return told + [
         f"{copy.notice} #{copy.ticket} to {copy.address}: {what}"
-        for copy in outside
+        for copy in (*outside, *aside)
         for what in (
-            *_in_head(copy, agents.get(copy.ticket, set())),
-            *_in_words(copy, policy, secret[copy.ticket], others),
+            *_in_head(copy, set() if copy in aside else agents.get(copy.ticket, set())),
+            *_in_words(copy, policy, set() if copy in aside else secret[copy.ticket], others),
         )
     ]
+
+
+def _of_ticket(tx: Tx, copy: Copy) -> Iterator[str]:
+    """What a third party's copy tells of the ticket beside what was said aside to them."""
+    row = tx.tickets.get(copy.ticket or 0)
+    assert row is not None
+    messages = tx.tickets.messages(row.view.number)
+    here = [m for m in messages if copy.address in m.aside]
+    theirs = " ".join(m.text.lower() for m in here)
+    words = copy.words.lower()
+    facts = (f"#{row.view.number}", f".{row.view.number}@", row.view.subject, row.view.requester)
+    for fact in (*facts, *row.view.cc):
+        if fact and fact.lower() in words and fact.lower() not in theirs:
+            yield f"of the ticket: {fact}"
+    for message in messages:
+        lines = {line.strip().lower() for line in message.text.splitlines()}
+        for line in lines if message not in here else ():
+            if len(line) >= 12 and line in words and line not in theirs:
+                yield f"of message {message.id}: {line}"
+        if message not in here and message.message_id and message.message_id in words:
+            yield f"the Message-ID of message {message.id}"
 
 
 def _agents_ids(tx: Tx, number: int | None) -> set[str]:

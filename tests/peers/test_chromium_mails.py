@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from mailgate.compose import NoticeContext, compose
+from mailgate.compose import (
+    compose,
+)
+from mailgate.context import NoticeContext
 from mailgate.core.decision import Notice, Recipient
 from mailgate.render import SAMPLES, safe_html
 from mailgate.surroundings import Earlier, Past, Quoted, Solved, Surroundings

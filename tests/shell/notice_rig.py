@@ -10,7 +10,7 @@ from email.policy import default
 from pathlib import Path
 from typing import Any
 
-from mailgate.compose import NoticeContext, OwnHead
+from mailgate.context import NoticeContext, OwnHead
 from mailgate.core.decision import Outgoing, Recipient
 from mailgate.core.people import Agent, Author, Mailbox
 from mailgate.core.policy import Policy

@@ -49,6 +49,27 @@ def test_a_note_stays_inside_C6(cli: Cli) -> None:
     assert sent(cli) == before
 
 
+def test_words_aside_come_from_stdin_and_reach_no_customer(cli: Cli) -> None:
+    before = sent(cli)
+    ask = ("ticket", "do", "1001", "#side sam@supplier.example", "#priority high")
+    done = cli.ok(*ask, "--as", "ana@example.org", stdin=b"Have you got ink?\n")
+    assert "Your words go aside to sam@supplier.example" in done.out
+    assert [pair for pair in sent(cli) if pair not in before] == [("side", "sam@supplier.example")]
+    [whole] = cli.ok("--json", "ticket", "show", "1001").lines
+    said = whole["messages"][-1]
+    assert (said["kind"], said["visible"].strip()) == ("note", "Have you got ink?")
+    assert said["aside"] == ["sam@supplier.example"]
+    assert whole["messages"][0]["aside"] == []
+    people = cli.ok("ticket", "show", "1001").out
+    assert "note  Ana <ana@example.org>  aside to sam@supplier.example" in people
+
+
+def test_words_aside_are_asked_for(cli: Cli) -> None:
+    done = cli("ticket", "do", "1001", "#side sam@supplier.example")
+    assert done.status == 2
+    assert "there are no words below it" in done.err
+
+
 def test_the_command_line_may_widen_and_undo_what_it_did(cli: Cli) -> None:
     config = cli.config.read_text(encoding="utf-8")
     cli.config.write_text(f"{config}\n[agents]\nundo_seconds = 600\n", encoding="utf-8")
@@ -133,6 +154,7 @@ def test_all_mistakes_at_once_and_nothing_done(cli: Cli) -> None:
         (["#take"], "say in whose name"),
         (["#send"], "nothing to send"),
         (["#mine"], "lists are for mail"),
+        (["#side carmen@example.com"], "carmen@example.com is on the ticket"),
         (["#merge 4711"], "there is no ticket #4711"),
         (["#assign eve", "--as", "eve@example.org"], "is no agent"),
     ],

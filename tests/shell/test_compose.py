@@ -41,7 +41,10 @@ ASKING = {
     Notice.ALERT: "",
 }
 # What we say ourselves of an agent's commands passes on no words.
-TELLING = sorted(TO_AGENTS - {*ASKING, Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST})
+TELLING = sorted(
+    TO_AGENTS
+    - {*ASKING, Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST, Notice.AGENT_SIDE}
+)
 RECEIVED = "[#1042] We have received your message"
 
 

@@ -17,8 +17,12 @@ from typing import Any
 
 import pytest
 
-from mailgate.compose import NoticeContext, compose
+from mailgate.compose import (
+    compose,
+)
+from mailgate.context import NoticeContext
 from mailgate.core.decision import HUMAN, Notice, Recipient
+from mailgate.core.people import Author
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
 from mailgate.render import SAMPLES, Markup
@@ -94,6 +98,17 @@ LISTED = {
     ),
 }
 OCCASIONS: dict[Notice, dict[str, Any]] = {
+    Notice.SIDE: {
+        "author": FROM_ANA.author,
+        "recipients": (Recipient(address="sam@supplier.example", role="side", why=""),),
+        "message": "Hello Sam,\n\nhave you got a fuser?",
+    },
+    Notice.AGENT_SIDE: {
+        "author": Author(address="sam@supplier.example", name="Sam Stone"),
+        "third": "sam@supplier.example",
+        "subject": "A fuser for a model 9",
+        "message": "Hello,\n\nit comes on Thursday.",
+    },
     Notice.CHALLENGE: {
         **held("an agent, proven by a stamp alone: no token of this ticket", 24),
         "author": FROM_ANA.author,
@@ -252,13 +267,13 @@ def test_mails_are_polite_to_readers_and_clients(language: str, notice: Notice) 
     assert f'<html lang="{language}">' in html
     assert '<meta name="color-scheme" content="light dark">' in html
     assert "max-width:600px" in html
-    assert "#1042" in text or notice is Notice.ALERT
+    assert ("#1042" in text) == (notice not in (Notice.ALERT, Notice.SIDE))
     assert not re.search(r"\n{3,}| \n|[{}]", text)
     assert not re.search(r"(?m)^--", text)  # no line that a client takes for a signature or a cut
     assert len(html) < 12_000
 
 
-@pytest.mark.parametrize("notice", sorted(HUMAN))
+@pytest.mark.parametrize("notice", sorted(HUMAN - {Notice.SIDE}))
 def test_a_persons_words_come_first(notice: Notice) -> None:
     for language in LANGUAGES:
         text = content(mail(language, notice), "plain")
