@@ -269,7 +269,7 @@ class _Run:
         until = self.tx.reshaping.clock(self.number, SNOOZE)
         self.tx.clocks.stop(self.number, SNOOZE)
         if until:
-            self.inverse.append(["clock", {"kind": SNOOZE, "due": until.isoformat()}])
+            self.inverse.append(["clock", {"kind": SNOOZE, "due": until.isoformat(), "new": ""}])
 
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")
@@ -336,24 +336,15 @@ class _Run:
         for name, fields in back:
             if name == reshaping.UNLINK:
                 self.tx.reshaping.unlink(self.number, int(fields["other"]))
-        for one in reshaping.taken_back(self._unchanged(back), effect.because):
+        kept, stays = reshaping.unchanged(self.tx, self._ticket(), back)
+        self.said += stays
+        for one in reshaping.taken_back(kept, effect.because):
             self.do(one)
         self.inverse.clear()  # taking back is not taken back
         if effect.inbox is not None:
             self.said += reshaping.unsaid(self.tx, effect.inbox)
         self.said.append(f"{stopped} waiting mail{'' if stopped == 1 else 's'} will never leave")
         self._event("undone", event=effect.event, because=effect.because, stopped=stopped)
-
-    def _unchanged(self, back: list[reshaping.Inverse]) -> list[reshaping.Inverse]:
-        """What is still as that mail left it, the last thing first: others' changes stay."""
-        kept = []
-        for name, fields in reversed(back):
-            now = getattr(self._ticket(), fields["field"], "") if name == "field" else None
-            if name == "field" and now != fields["new"]:
-                self.said.append(f"{fields['field']} is {now or 'empty'} by now and stays so")
-            else:
-                kept.append([name, fields])
-        return kept
 
     def _prove(self, effect: Prove) -> None:
         if effect.proven:

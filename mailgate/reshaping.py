@@ -6,7 +6,7 @@ later, by whichever version of this program.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,6 +28,7 @@ from mailgate.core.decision import (
     SetRequester,
 )
 from mailgate.core.mail import Address
+from mailgate.core.ticket import TicketView
 from store.database import Tx
 
 Inverse = list[Any]  # name of an effect, and its fields
@@ -62,7 +63,9 @@ def reshape(tx: Tx, number: int, effect: Reshape, actor: str, now: datetime) -> 
             old = tx.reshaping.set_custom(number, effect.key, effect.value)
             data = {"field": effect.key, "old": old, "new": effect.value}
             return Done(
-                event="field", data=data, inverse=(["custom", {"key": effect.key, "value": old}],)
+                event="field",
+                data=data,
+                inverse=(["custom", {"key": effect.key, "value": old, "new": effect.value}],),
             )
         case AddTime():
             added = tx.reshaping.add_time(number, effect.minutes)
@@ -90,7 +93,7 @@ def _given(tx: Tx, number: int, effect: SetRequester, actor: str, now: datetime)
     old = tx.reshaping.set_requester(number, new, actor, now)
     # Whoever was on CC before goes back when it is undone: what is last is taken back first.
     again = ["cc", {"address": new.addr}] if new.addr in before.cc else None
-    inverse: list[Inverse] = [["requester", {"address": old}]] if old else []
+    inverse: list[Inverse] = [["requester", {"address": old, "new": new.addr}]] if old else []
     return Done(
         event="requester",
         data={"old": old, "new": new.addr, "because": effect.because},
@@ -109,7 +112,9 @@ def _wound(tx: Tx, number: int, effect: SetClock, now: datetime) -> Done:
     return Done(
         event=effect.kind,
         data={"until": said, "because": effect.because},
-        inverse=(["clock", {"kind": effect.kind, "due": before}],) if said != before else (),
+        inverse=(["clock", {"kind": effect.kind, "due": before, "new": said}],)
+        if said != before
+        else (),
     )
 
 
@@ -150,8 +155,48 @@ _EFFECTS: Mapping[str, Callable[[Mapping[str, Any], str], Effect]] = {
 }
 
 
+def unchanged(
+    tx: Tx, ticket: TicketView, back: Sequence[Inverse]
+) -> tuple[list[Inverse], list[str]]:
+    """What is still as that mail left it, the last thing first, and a line for each that is not.
+
+    What others have changed since stays as they left it.
+    """
+    kept: list[Inverse] = []
+    said: list[str] = []
+    then: dict[str, str] = {}  # what taking back the later things leaves
+    for name, fields in reversed(back):
+        what, now = _stands(tx, ticket, name, fields)
+        now = then.get(what, now)
+        if what and now != fields.get("new", now):
+            said.append(f"{what} is {now or 'empty'} by now and stays so")
+            continue
+        then[what] = str(next((fields[key] for key in _BEFORE if key in fields), ""))
+        kept.append([name, fields])
+    return kept, said
+
+
+_BEFORE = ("value", "due", "address")  # where an inverse keeps what was before
+
+
+def _stands(tx: Tx, ticket: TicketView, name: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+    """What would be set back, and how it stands now; "" for what only adds or takes off."""
+    match name:
+        case "field":
+            return fields["field"], str(getattr(ticket, fields["field"], ""))
+        case "custom":
+            return fields["key"], ticket.fields.get(fields["key"], "")
+        case "requester":
+            return "requester", ticket.requester
+        case "clock":
+            due = tx.reshaping.clock(ticket.number, fields["kind"])
+            return fields["kind"], due.isoformat() if due else ""
+        case _:
+            return "", ""
+
+
 def taken_back(inverse: Iterable[Inverse], because: str) -> list[Effect]:
-    """The effects that take something back, the last thing first."""
+    """The effects that take something back, in the order given."""
     return [_EFFECTS[name](fields, because) for name, fields in inverse if name in _EFFECTS]
 
 

@@ -10,10 +10,13 @@ import pytest
 
 from mailgate.apply import SNOOZE
 from mailgate.core.decision import Attempt, CopyState, Fate
+from mailgate.core.mail import Address
 from mailgate.parsing import Parsers
+from mailgate.timers import DUE
 from store.database import Database
 from tests.flows.rig import House
 
+ANA = "ana@example.org"
 CONFIG = "[agents]\nundo_seconds = 600\n"
 HEAD = "Date: Mon, 4 May 2026 09:00:00 +0000\nContent-Type: text/plain; charset=utf-8\n"
 
@@ -103,6 +106,35 @@ def test_what_somebody_has_changed_since_stays(house: House) -> None:
     with house.database.reading() as tx:
         seen = tx.tickets.views([1001])[1001]
     assert (seen.priority, seen.category) == ("urgent", "")
+
+
+def test_what_else_somebody_has_changed_since_stays(house: House) -> None:
+    command(house, "#set serial A-113\n#due 3d\n#requester carl@customer.example", ANA)
+    command(house, "#note for the record", ANA)
+    with house.database.transaction() as tx:
+        tx.reshaping.set_custom(1001, "serial", "B-7")
+        tx.clocks.stop(1001, DUE)
+        tx.reshaping.set_requester(1001, Address(addr="dora@customer.example"), "ben", house.now)
+    command(house, "#undo", ANA)
+    command(house, "#undo", ANA)
+    with house.database.reading() as tx:
+        view = tx.tickets.views([1001])[1001]
+        assert tx.reshaping.clock(1001, DUE) is None
+    assert dict(view.fields) == {"serial": "B-7"}
+    assert view.requester == "dora@customer.example"
+    told = transcript(house)
+    assert "serial is B-7 by now and stays so" in told
+    assert "due is empty by now and stays so" in told
+    assert "requester is dora@customer.example by now and stays so" in told
+
+
+def test_what_one_mail_set_twice_is_as_it_was_before_both(house: House) -> None:
+    command(house, "#priority high\n#priority urgent\n#set serial A\n#set serial B")
+    command(house, "#undo")
+    with house.database.reading() as tx:
+        view = tx.tickets.views([1001])[1001]
+    assert (view.priority, dict(view.fields)) == ("normal", {})
+    assert "stays so" not in transcript(house)
 
 
 def test_a_customers_mail_leaves_at_once(house: House) -> None:
