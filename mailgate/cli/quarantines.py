@@ -25,6 +25,7 @@ from store.database import Tx
 from store.ticket_rows import Event
 
 app = typer.Typer(help="See, release or drop mail that was set aside.", no_args_is_help=True)
+ADDRESS = typer.Argument(..., metavar="ADDRESS", help="As `quarantine blocked` shows it.")
 
 ID = typer.Argument(
     ..., metavar="ID", parser=row_number, help="The inbound id, as `quarantine list` shows it."
@@ -93,7 +94,7 @@ def blocked() -> None:
 
 
 @app.command()
-def unblock(address: str = typer.Argument(..., help="As `quarantine blocked` shows it.")) -> None:
+def unblock(address: str = ADDRESS) -> None:
     """Take a sender's mail again; what was ignored meanwhile stays so."""
     with database_only() as database, database.transaction() as tx:
         if not tx.duty.unblock(storable(address)):

@@ -65,8 +65,8 @@ def parsed(mail: ParsedMail, kind: Kind, html: str) -> dict[str, Any]:
 
 
 def message(m: Message) -> dict[str, Any]:
-    """One message of a ticket."""
-    return {
+    """One message of a ticket; `aside` stands there only where it was said aside."""
+    shape = {
         "id": m.id,
         "kind": m.kind.value,
         "from": f"{m.author_name} <{m.author}>" if m.author_name else m.author,
@@ -75,8 +75,8 @@ def message(m: Message) -> dict[str, Any]:
         "visible": m.visible,
         "text": m.text,
         "attachments": [attachment(a) for a in m.attachments],
-        "aside": list(m.aside),
     }
+    return {**shape, "aside": list(m.aside)} if m.aside else shape
 
 
 def event(e: Event) -> dict[str, Any]:

@@ -20,15 +20,17 @@ pytestmark = pytest.mark.peer
 CARMEN, LUIS, ANA = "carmen@example.com", "luis@example.com", "ana@example.net"
 
 
-def told(relay: RelaySink, notice: str, address: str, serving: Serving) -> str:
-    """The Message-ID that a notice bore when the relay was given it for an address."""
+def told(relay: RelaySink, notice: str, address: str, serving: Serving, times: int = 1) -> str:
+    """The Message-ID that a notice bore when the relay was given it, `times`, for an address."""
 
     def gone() -> str | None:
-        for line in serving.json("outbox", "list"):
-            for one in line["recipients"] if line["kind"] == notice else ():
-                if (one["address"], one["state"]) == (address, "sent"):
-                    return str(one["message_id"])
-        return None
+        found = [
+            str(one["message_id"])
+            for line in sorted(serving.json("outbox", "list"), key=lambda line: line["id"])
+            for one in (line["recipients"] if line["kind"] == notice else ())
+            if (one["address"], one["state"]) == (address, "sent")
+        ]
+        return found[-1] if len(found) >= times else None
 
     found = until(f"{notice} to {address}", gone)
     ids = [message_from_bytes(m.data)["Message-ID"] for m in relay.to(address)]
@@ -47,11 +49,12 @@ def test_a_conversation_on_postgresql(tmp_path: Path, postgres_database_url: str
         [row] = serving.settled(1)
         number = row.ticket
         confirmation = told(relay, "confirmation", LUIS, serving)
-        notice = told(relay, "agent-new", ANA, serving)
+        told(relay, "agent-new", ANA, serving)
         serving.send(mail(f"RE: [#{number}] Mi factura", body="Otra cosa.\n"), first)
         parent = {"In-Reply-To": confirmation, "References": confirmation}
         serving.send(mail("Otro asunto", sender=LUIS, headers=parent), sender=LUIS)
         serving.settled(4)
+        notice = told(relay, "agent-message", ANA, serving, times=2)
         answer = {"In-Reply-To": notice, "References": notice}
         reply = mail(f"Re: [#{number}] Mi factura", sender=ANA, headers=answer, body="Hecho.\n")
         serving.send(reply, sender=ANA)

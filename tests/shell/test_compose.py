@@ -40,11 +40,10 @@ ASKING = {
     Notice.COLLISION: "Not sent yet: ",
     Notice.ALERT: "",
 }
+# Of many tickets, or of none.
+LISTS = {Notice.LIST, Notice.DIGEST, Notice.DUTY, Notice.DUTY_ANSWER}
 # What we say ourselves of an agent's commands passes on no words.
-TELLING = sorted(
-    TO_AGENTS
-    - {*ASKING, Notice.TRANSCRIPT, Notice.HELP, Notice.LIST, Notice.DIGEST, Notice.AGENT_SIDE}
-)
+TELLING = sorted(TO_AGENTS - {*ASKING, *LISTS, Notice.TRANSCRIPT, Notice.HELP, Notice.AGENT_SIDE})
 RECEIVED = "[#1042] We have received your message"
 
 
@@ -80,7 +79,7 @@ def test_the_tag_of_the_house_and_its_older_tags() -> None:
     assert subject_of("[OLD.1042] x", policy=policy) == "Re: [ACME#1042] [OLD.1042] x"
 
 
-@pytest.mark.parametrize("notice", sorted(TO_AGENTS - {Notice.LIST, Notice.DIGEST}))
+@pytest.mark.parametrize("notice", sorted(TO_AGENTS - LISTS))
 def test_agents_find_the_ticket_by_its_subject(notice: Notice) -> None:
     asked = ASKING.get(notice, "")
     assert subject_of("Printer", notice).removeprefix("Re: ") == f"[#1042] [support] {asked}Printer"
