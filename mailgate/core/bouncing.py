@@ -18,6 +18,7 @@ from mailgate.core.decision import (
     RecordBounce,
     Step,
 )
+from mailgate.core.policy import folded
 from mailgate.core.telling import told_steps
 from mailgate.core.ticket import MessageKind
 
@@ -54,7 +55,8 @@ def returned(case: Case) -> Decision | None:
         # A client that answers at the return path: somebody waits to be read.
         told = audience.tell(Happening.CUSTOMER_WROTE, ticket, case.policy)
         told = tuple(n for n in told if n.notice in TO_AGENTS)
-    aside = (case.author.address,) if case.author.address in ticket.sides else ()
+    sides = {folded(third) for third in ticket.sides}
+    aside = (case.author.address,) if folded(case.author.address) in sides else ()
     if not case.quiet and aside and not told:
         told = asides.shared(
             Happening.HEARD_ASIDE,

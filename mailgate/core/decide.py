@@ -86,6 +86,9 @@ def _case(mail: ParsedMail, delivery: Delivery, facts: Facts, policy: Policy) ->
     verdict = screen.screen(mail, delivery.envelope, policy, sent=delivery.sent)
     author = identify.identify(mail, delivery.envelope, policy, delivery.stamp)
     author = outside.proven(author, policy) if delivery.sent else author
+    if author.agent and delivery.approved_for is not None and facts.held is None:
+        # Nobody can make an agent's words a customer's: it is accepted, and goes where it belongs.
+        delivery = replace(delivery, approved_by="", approved_for=None)
     screened = f"{verdict.treatment} ({verdict.kind})"
     return Case(
         mail=mail,
@@ -210,9 +213,9 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
         standings=outside.standings(asked, case, authorise.standings(asked, case.facts)),
     )
     if case.delivery.approved_by:
-        return _approved(case, known)
+        return _approved(case)
     if not case.delivery.live:
-        return thread.place_history(found, case.policy)
+        return _past(case, thread.place_history(found, case.policy))
     opens_nothing = case.delivery.sent or replying.is_thanks(case) or granting.is_wish(case)
     placed = thread.place(found, case.policy, now=case.delivery.received, thanks=opens_nothing)
     if placed.number is None:
@@ -226,10 +229,22 @@ def _placement(case: Case, known: tuple[Proof, ...]) -> Placement:
     return replace(placed, steps=(*placed.steps, step))
 
 
-def _approved(case: Case, known: tuple[Proof, ...]) -> Placement:
-    """A held mail that somebody vouched for takes effect where it was held.
+def _past(case: Case, placed: Placement) -> Placement:
+    """History is taken at its word, but words of a third party were no customer's then."""
+    if placed.number is None or case.author.agent:
+        return placed
+    if not thirdparty.is_one(case, case.facts.tickets[placed.number]):
+        return placed
+    here = placed.standing
+    aside = replace(here, role=Role.SIDE, power=max(Power.ACT, here.power), owner="", agent=None)
+    return replace(placed, standing=aside, merges=())
 
-    Somebody new who answers what was said aside is heard aside, and put on no CC list.
+
+def _approved(case: Case) -> Placement:
+    """A mail that somebody vouched for takes effect where it was held, or is wanted.
+
+    Whoever answers what was said aside, or was talked to aside, is heard aside, and put on no CC
+    list.
     """
     held = case.facts.held
     where = held.ticket if held else case.delivery.approved_for
@@ -240,8 +255,7 @@ def _approved(case: Case, known: tuple[Proof, ...]) -> Placement:
     ticket = case.facts.tickets[number]
     requester = case.author.address == ticket.requester
     customer = Role.REQUESTER if requester else Role.CC
-    aside = any(p.claim.sealed.token.purpose is Purpose.SIDE for p in known)
-    if aside and case.author.address not in ticket.participants:
+    if thirdparty.is_one(case, ticket):
         customer = Role.SIDE
     by = f"approved by {case.delivery.approved_by}"
     standing = Standing(

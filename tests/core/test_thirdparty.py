@@ -213,3 +213,58 @@ def test_a_merged_ticket_hears_in_its_survivor() -> None:
     assert decided(by_sam(), known).target == 8
     found = decided(by_ana(), known)
     assert (found.target, told(found)) == (8, {SAM: "side"})
+
+
+PAST = replace(TALK, seen={"<fuser@supplier.test>": (7,)})
+AT_DESK = ("support@help.test",)
+
+
+@pytest.mark.parametrize("to", [AT_DESK, (TO_SAM,)], ids=["without a token", "with one"])
+@pytest.mark.parametrize("cc", [(), (SAM,)], ids=["a third party", "on CC as well"])
+def test_accepted_for_a_ticket_it_is_heard_aside_there(
+    to: tuple[str, ...], cc: tuple[str, ...]
+) -> None:
+    known = facts(ticket(sides=("Sam@supplier.test",), cc=cc))
+    found = decided(by_sam(to=to), known, approved_by=BEN.address, approved_for=7)
+    if cc and to == AT_DESK:
+        assert kinds(found) == ["customer"]
+        return
+    assert (kinds(found), aside(found), copied(found)) == (["note"], [(SAM,)], [])
+    assert told(found) == {ANA.address: "agent-side"}
+
+
+def test_an_agents_mail_accepted_for_a_ticket_is_no_customers() -> None:
+    found = decided(mail(ANA.address), TALK, approved_by=BEN.address, approved_for=7)
+    assert (found.target == 7, copied(found)) == (False, [])
+
+
+@pytest.mark.parametrize("days", [None, -1, 30], ids=["no token", "an old one", "a good one"])
+@pytest.mark.parametrize("who", [SAM, KIM])
+def test_in_an_import_it_is_no_customers_message(who: str, days: int | None) -> None:
+    if who == KIM and days is None:
+        return  # nothing tells
+    token = reply_to(SAM, role=Role.SIDE, purpose=Purpose.SIDE, days=days or 30)
+    to = AT_DESK if days is None else (token,)
+    past = mail(who, to=to, in_reply_to=("<fuser@supplier.test>",))
+    found = decided(past, PAST, live=False)
+    assert (found.target, kinds(found), aside(found)) == (7, ["note"], [(who,)])
+    assert told(found) == {}
+
+
+def test_where_nobody_can_tell_who_wrote_the_answer_goes_to_the_third_party() -> None:
+    nobody = replace(by_sam(), sender=None)
+    waits = HeldMail(
+        id=1, ticket=7, message=3, inbox=2, author="", owner="", why="a token",
+        created=NOW, expires=NOW + DAY,
+    )  # fmt: skip
+    found = decided(nobody, replace(TALK, held=waits), approved_by=ANA.address)
+    assert (kinds(found), aside(found)) == (["note"], [(SAM,)])
+    [notify] = [e for e in found.effects if isinstance(e, Notify)]
+    assert notify.third == SAM
+
+
+def test_a_return_path_knows_an_address_that_was_written_in_capitals() -> None:
+    path = reply_to(SAM, 5, role=Role.SIDE, purpose=Purpose.BOUNCE)
+    copy = SentCopy(outbox=9, recipient=9, ticket=7, address=SAM, role="side", notice="side")
+    known = replace(facts(ticket(sides=("Sam@supplier.test",))), copy=copy)
+    assert told(decided(by_sam(to=(path,)), known)) == {ANA.address: "agent-side"}
