@@ -294,7 +294,8 @@ def mistaken(
             *(slip.said() for slip in plan.problems),
             commands.AGAIN[what_for],
         )
-        told = (Notify(notice=Notice.TRANSCRIPT, to=to, note="\n\n".join(lines)),)
+        note = "\n\n".join(lines)
+        told = (_answered_aside(case, ticket, Notify(notice=Notice.TRANSCRIPT, to=to, note=note)),)
     step = Step(step="commands", verdict="held", reason=why)
     return Decision(
         outcome=Outcome.NOTE if approved else Outcome.HELD,
@@ -303,6 +304,15 @@ def mistaken(
         effects=(kept, *told),
         trace=(*case.trace, step, *told_steps(told, case)),
     )
+
+
+def _answered_aside(case: Case, ticket: TicketView, notify: Notify) -> Notify:
+    """What came of words to a third party: the next try is meant for the same ears."""
+    third = case.aside or ()
+    if len(third) != 1:
+        return notify
+    line = asides.subject(case.mail, ticket, case.policy, third, third)
+    return replace(notify, third=third[0], subject=line)
 
 
 def _goes_out(case: Case, said: Said) -> bool:
@@ -352,7 +362,9 @@ def _empty_answer(case: Case, ticket: TicketView) -> Decision:
     if agent and not case.quiet and not case.standing.outside:
         # The registered address: a mail that an agent approved came from another one.
         to = Recipient(address=agent.address, role="agent", why="wrote an empty answer")
-        told = (Notify(notice=Notice.AGENT_MESSAGE, to=(to,), note=NOTHING_SENT),)
+        # What else tells agents of a ticket has the customer's subject, and is answered there.
+        notice = Notice.TRANSCRIPT if case.aside else Notice.AGENT_MESSAGE
+        told = (_answered_aside(case, ticket, Notify(notice=notice, to=(to,), note=NOTHING_SENT)),)
     return Decision(
         outcome=Outcome.NOTE,
         reason="an agent's answer without words of its own; nothing was sent to the customer",

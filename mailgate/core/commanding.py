@@ -74,6 +74,7 @@ def plan(asked: Asked) -> Plan:
         asked = replace(asked, ticket=now)
         if means.said:
             said.append(f"{line.text[:100]}: {means.said}")
+    slips += _not_aside(done, asked)
     if slips:
         return Plan(problems=tuple(sorted(slips, key=lambda slip: slip.at)))
     return Plan(
@@ -85,6 +86,14 @@ def plan(asked: Asked) -> Plan:
         part=part,
         sides=tuple(a for means in done for a in means.sides),
     )
+
+
+def _not_aside(done: list[Means], asked: Asked) -> list[Slip]:
+    """Whom another line of the mail puts on the ticket: nobody is both by one mail."""
+    sides = tuple(address for means in done for address in means.sides)
+    line = next((line for line in asked.script.lines if line.name == "side"), None)
+    why = asides.on_ticket(sides, asked.ticket)
+    return [Slip(at=line.at, text=line.text, wrong=why)] if line and why else []
 
 
 # --- one function per command ----------------------------------------------------------------

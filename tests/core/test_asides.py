@@ -251,3 +251,24 @@ def test_history_is_silent_and_keeps_it_inside() -> None:
     assert (kinds(found), told(found)) == (["note"], {})
     found = decided(by_sam(), TALK, live=False)
     assert (kinds(found), told(found)) == (["note"], {})
+
+
+@pytest.mark.parametrize("words", ["#clsoe\n\nThat is too dear.", ""], ids=["mistaken", "empty"])
+def test_the_next_try_after_a_mistake_is_meant_for_the_same_ears(words: str) -> None:
+    found = decided(by_ana(words), TALK)
+    [notify] = [e for e in found.effects if isinstance(e, Notify)]
+    assert notify.notice is Notice.TRANSCRIPT
+    assert (notify.third, notify.subject) == (SAM, "Re: Fuser")
+
+
+@pytest.mark.parametrize("name", ["cc", "requester"])
+@pytest.mark.parametrize("first", [True, False])
+def test_nobody_is_put_on_the_ticket_and_talked_to_aside_by_one_mail(
+    name: str, first: bool
+) -> None:
+    lines = [f"#side {KIM}", f"#{name} {KIM}"]
+    words = "\n".join((*(lines if first else lines[::-1]), "", "Have you got one?"))
+    given = by_ana(words, to=("support@help.test",), in_reply_to=(TO_ANA,))
+    found = decided(given, TALK, envelope=LOGIN)
+    assert found.outcome is Outcome.HELD
+    assert KIM not in told(found)
