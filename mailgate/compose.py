@@ -202,11 +202,15 @@ def _wish_words(status: str, ctx: NoticeContext, policy: Policy) -> dict[str, ob
 
 
 def _actions(ctx: NoticeContext, policy: Policy) -> dict[str, str]:
-    """None where no address of this one agent's would reach us."""
-    reply_to = ctx.head(ctx.recipients[0].address, policy.domain).reply_to
+    """None where no address of this one agent's would reach us; nobody takes what is theirs."""
+    agent = ctx.recipients[0].address
+    reply_to = ctx.head(agent, policy.domain).reply_to
     if not ctx.ticket.number or reply_to == ctx.mailbox.address:
         return {}
-    return actions(reply_to, ctx.note_address, ctx.ticket.number, policy)
+    offered = actions(reply_to, ctx.note_address, ctx.ticket.number, policy)
+    if folded(ctx.ticket.assignee) == folded(agent):
+        del offered["take"]
+    return offered
 
 
 def _file_names(ctx: NoticeContext) -> tuple[str, ...]:
