@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from mailgate.core.mail import Address
 from mailgate.core.people import Agent
-from mailgate.core.policy import Policy
+from mailgate.core.policy import Policy, folded
 
 NOBODY = frozenset({"nobody", "none", "-", "nadie", "personne", "niemand", "nessuno", "ninguém"})
 _ADDRESS = re.compile(
@@ -99,14 +99,13 @@ def addresses(
     bare = re.findall(r"<([^<>]*)>", written) or re.split(r"[,;\s]+", written)
     found: dict[str, Address] = {}
     for one in filter(None, (text.strip().removeprefix("mailto:") for text in bare)):
-        local, _, domain = one.rpartition("@")
         if not _ADDRESS.fullmatch(one):
             raise Wrong(f"{one[:100]!r} is no address")
         if policy.own(one):
             raise Wrong(f"{one} is one of our own addresses")
         if policy.agent_for(one):
             raise Wrong(f"{one} is an agent's address; {instead}")
-        found[one.lower()] = Address(addr=f"{local}@{domain.lower()}")
+        found[folded(one)] = Address(addr=folded(one))
     if not found:
         raise Wrong("there is no address in it")
     return tuple(found.values())

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mailgate.core.naming import Whom, Wrong, addresses, custom_key, tags, ticket_number, whom
+from mailgate.core.parse import parse
 from mailgate.core.people import Agent
 from mailgate.core.policy import Policy
 from tests.core.samples import ANA, BEN, POLICY
@@ -60,9 +61,9 @@ def test_nobody_is_guessed(written: str, said: str, nearest: str) -> None:
     [
         ("rita@customer.test", ["rita@customer.test"]),
         ("a@x.test, b@x.test;c@x.test d@x.test", ["a@x.test", "b@x.test", "c@x.test", "d@x.test"]),
-        ("Rita Vega <Rita@Customer.Test>", ["Rita@customer.test"]),
+        ("Rita Vega <Rita@Customer.Test>", ["rita@customer.test"]),
         ("mailto:rita@customer.test", ["rita@customer.test"]),
-        ("a@x.test A@X.test", ["A@x.test"]),
+        ("a@x.test A@X.test", ["a@x.test"]),
     ],
 )
 def test_addresses(written: str, found: list[str]) -> None:
@@ -130,3 +131,11 @@ def test_custom_fields(written: str, known: tuple[str, ...], found: tuple[str, s
 def test_what_is_no_custom_field(written: str, known: tuple[str, ...], said: str) -> None:
     with pytest.raises(Wrong, match=said):
         custom_key(written, replace(POLICY, fields=known), ("status",))
+
+
+def test_whoever_is_named_is_known_when_they_write() -> None:
+    """Addresses of mails are in lower case, whatever capitals a phone puts at their beginning."""
+    [carl] = addresses("Carl@Customer.test", POLICY)
+    wrote = parse(b"From: Carl@Customer.test\r\n\r\nHello.\r\n").sender
+    assert wrote is not None
+    assert carl.addr == wrote.addr
