@@ -147,6 +147,8 @@ def _of_line(line: str) -> list[Order]:
             return []
         orders += found
         at = match.end()
+        if len(orders) > _MOST:
+            break
     return orders
 
 
@@ -167,6 +169,8 @@ def _numbers(written: str) -> list[int]:
             return []
         # One beyond what may be named is enough to see that it is too much.
         numbers += range(first, min(last, first + _MOST) + 1)
+        if len(numbers) > _MOST:
+            break
     return numbers
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailgate.core import duty
 from mailgate.core.duty import Order, Verb, mentions, read
 
 WRITTEN = [
@@ -103,3 +104,16 @@ def test_the_tickets_that_orders_speak_of() -> None:
     assert mentions("1 ticket 7, 2 accept\n3 ticket #8\n4 ticket 7\nticket 9") == (7, 8)
     many = "\n".join(f"{n} ticket {n}" for n in range(1, 40))
     assert len(mentions(many)) == 20
+
+
+def test_a_line_of_spans_makes_few_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read for tickets before anybody is believed."""
+    made: list[Order] = []
+
+    def order(*, number: int, verb: Verb, ticket: int | None = None) -> Order:
+        made.append(Order(number=number, verb=verb, ticket=ticket))
+        return made[-1]
+
+    monkeypatch.setattr(duty, "Order", order)
+    assert mentions(",".join(["1-200"] * 40) + " ticket 812") == (812,)
+    assert len(made) < 500
