@@ -18,6 +18,7 @@ from mailgate.core.decision import (
     RecordBounce,
     Step,
 )
+from mailgate.core.people import Role
 from mailgate.core.policy import folded
 from mailgate.core.telling import told_steps
 from mailgate.core.ticket import MessageKind
@@ -51,13 +52,16 @@ def returned(case: Case) -> Decision | None:
     if found.how != "return path" or ticket is None:
         return None
     told: tuple[Notify, ...] = ()
-    if not case.quiet and case.author.address in ticket.participants:
+    # Whoever is on the ticket as well speaks aside where they answer what was said aside.
+    copy, author = case.facts.copy, case.author.address
+    public = author in ticket.participants and not (copy and copy.role == Role.SIDE)
+    if not case.quiet and public:
         # A client that answers at the return path: somebody waits to be read.
         told = audience.tell(Happening.CUSTOMER_WROTE, ticket, case.policy)
         told = tuple(n for n in told if n.notice in TO_AGENTS)
     sides = {folded(third) for third in ticket.sides}
-    aside = (case.author.address,) if folded(case.author.address) in sides else ()
-    if not case.quiet and aside and not told:
+    aside = (author,) if folded(author) in sides and not public else ()
+    if not case.quiet and aside:
         told = asides.shared(
             Happening.HEARD_ASIDE,
             ticket,

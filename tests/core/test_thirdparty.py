@@ -268,3 +268,15 @@ def test_a_return_path_knows_an_address_that_was_written_in_capitals() -> None:
     copy = SentCopy(outbox=9, recipient=9, ticket=7, address=SAM, role="side", notice="side")
     known = replace(facts(ticket(sides=("Sam@supplier.test",))), copy=copy)
     assert told(decided(by_sam(to=(path,)), known)) == {ANA.address: "agent-side"}
+
+
+@pytest.mark.parametrize(
+    ("role", "want"), [("side", "agent-side"), ("cc", "agent-message")], ids=["aside", "public"]
+)
+def test_who_is_on_cc_as_well_is_read_by_what_they_answer(role: str, want: str) -> None:
+    path = reply_to(SAM, 5, role=Role(role), purpose=Purpose.BOUNCE)
+    copy = SentCopy(outbox=9, recipient=9, ticket=7, address=SAM, role=role, notice="side")
+    known = replace(facts(ticket(sides=(SAM,), cc=(SAM,))), copy=copy)
+    found = decided(by_sam(to=(path,)), known)
+    assert told(found) == {ANA.address: want}
+    assert aside(found) == [(SAM,) if role == "side" else ()]
