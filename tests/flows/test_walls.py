@@ -151,3 +151,24 @@ def test_the_copy_in_sent_does_not_swallow_the_answer(house: House) -> None:
     assert outcomes == ["ignored", "reply", "duplicate", "duplicate"]
     assert len(answers(house, CARL)) == 1
     assert answers(house, RITA) == []
+
+
+def test_whom_an_agent_put_in_bcc_is_known_to_nobody_V2(house: House) -> None:
+    """A client may leave the header in the copy that reaches us; and the desk itself in Bcc."""
+    write(house, RITA, BOX, "It does not print.", cc=CARL)
+    ana = house.last(ANA).reply_to
+    hidden = "Bcc: boss@elsewhere.example\n"
+    assert write(house, ANA, ana, "Hello Rita", kind=hidden + TEXT) == "reply"
+    house.now += timedelta(minutes=1)
+    aside = (
+        f"From: {RITA}\nTo: {CARL}\nMessage-ID: <aside@x.example>\nSubject: Toner\n{hidden}"
+        f"Date: {house.now:%a, %d %b %Y %H:%M:%S} +0000\nMIME-Version: 1.0\n{TEXT}\nNo toner.\n"
+    )
+    house.deliver(aside.replace("\n", "\r\n").encode(), rcpt=[BOX])
+    house.settle()
+    assert house.sent("boss@elsewhere.example") == []
+    for person in (RITA, CARL, ANA):
+        assert house.sent(person)
+        for sent in house.sent(person):
+            assert "bcc" not in sent.mail
+            assert "boss" not in sent.mail.as_string()
