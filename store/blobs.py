@@ -125,7 +125,8 @@ class Blobs:
         """Store several blobs with one statement; returns their digests in order."""
         digests = [hashlib.sha256(data).hexdigest() for data in many]
         rows = []
-        for digest, data in dict(zip(digests, many, strict=True)).items():
+        # In one order everywhere: nodes that are given the same mails would wait for each other.
+        for digest, data in sorted(dict(zip(digests, many, strict=True)).items()):
             inline = len(data) <= self._folder.inline_max
             if not inline:
                 self._folder.write(digest, data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -129,3 +130,23 @@ def test_writers_of_one_blob_do_not_disturb_each_other(tmp_path: Path) -> None:
             done.result()
     assert folder.read("ab12") == LARGE
     assert [p.name for p in folder.root.rglob("*") if p.is_file()] == ["ab12"]
+
+
+def test_nodes_that_are_given_the_same_mails_in_another_order_do_not_lock_each_other(
+    database: Database,
+) -> None:
+    groups = [[f"{round_} {n}".encode() for n in range(20)] for round_ in range(40)]
+    meet = threading.Barrier(2, timeout=30)
+
+    def put(*, turned: bool) -> None:
+        for group in groups:
+            meet.wait()
+            with database.transaction() as tx:
+                tx.blobs.put_many(group[::-1] if turned else group, NOW)
+
+    with ThreadPoolExecutor(2) as nodes:
+        for done in [nodes.submit(put, turned=turned) for turned in (False, True)]:
+            done.result()
+    with database.reading() as tx:
+        for group in groups:
+            assert [tx.blobs.get(hashlib.sha256(data).hexdigest()) for data in group] == group
