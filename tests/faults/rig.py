@@ -9,6 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import select
+
+from mailgate.core.decision import FINAL_STATES, CopyState
+from store.database import Database
+from store.schema import inbox, outbox_recipients
 from tests.faults import sink as relay
 from tests.faults.judge import Verdict, judge
 from tests.faults.ledgers import Tail
@@ -125,7 +130,11 @@ class Rig:
                     depths = tx.stats.depths()
                 return not depths.inbox and not depths.outbox
 
-            wait_for("rest", rest, seconds)
+            try:
+                wait_for("rest", rest, seconds)
+            except AssertionError as error:
+                log = self.node.log()[-3000:]
+                raise AssertionError(f"{error}: {_left(database)}\n{log}") from error
             self.node.weigh()
             assert self.node.stop() == 0, self.node.log()[-3000:]
             self.look()
@@ -179,3 +188,19 @@ def later(seconds: float, do: object) -> threading.Timer:
     timer = threading.Timer(seconds, do)
     timer.start()
     return timer
+
+
+def _left(database: Database) -> str:
+    """What still waits: of the inbox when it is due, of the outbox in which state."""
+    with database.reading() as tx:
+        mails = tx.conn.execute(
+            select(inbox.c.id, inbox.c.due, inbox.c.attempts).where(inbox.c.outcome.is_(None))
+        ).all()
+        copies = tx.conn.execute(
+            select(outbox_recipients.c.state, outbox_recipients.c.due).where(
+                outbox_recipients.c.state.in_(
+                    tuple(state.value for state in set(CopyState) - FINAL_STATES)
+                )
+            )
+        ).all()
+    return f"mails {mails}, copies {copies}"
