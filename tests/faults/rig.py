@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from mailgate.core.decision import FINAL_STATES, CopyState
 from store.database import Database
@@ -98,6 +99,17 @@ class Rig:
     def bounce(self) -> Mail | None:
         """A report about a mail that somebody got; None before there is one."""
         return self.writer.bounce(*self.sent.pop()) if self.sent else None
+
+    def backlog(self) -> int:
+        """Mails that are not settled yet, and copies that wait for nothing but the mailer."""
+        database = self.node.database()
+        try:
+            with database.reading() as tx:
+                mails = select(func.count()).where(inbox.c.outcome.is_(None))
+                copies = select(func.count()).where(outbox_recipients.c.due <= datetime.now(UTC))
+                return sum(tx.conn.execute(count).scalar_one() for count in (mails, copies))
+        finally:
+            database.close()
 
     def start(self, crash: str) -> None:
         """Start the node armed, as soon as the last one is dead.

@@ -44,9 +44,8 @@ def kill_at(run: Rig, point: str) -> None:
     run.start(f"{point}:1:kill")
 
     def dead() -> bool:
-        run.node.ready()
         # No more before the last is through: what a point waits for would be the last in a queue.
-        if not run.news() and run.load.waiting() < 6:
+        if run.node.ready() and not run.news() and not run.load.waiting() and run.backlog() < 10:
             feed(run)
         return not run.node.alive()
 
