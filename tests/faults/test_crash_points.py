@@ -41,6 +41,7 @@ def kill_at(run: Rig, point: str) -> None:
     """Start armed, feed until it is dead."""
     if point.startswith("imap."):
         run.post(run.writer.new())
+    feed(run)
     run.start(f"{point}:1:kill")
 
     def dead() -> bool:
