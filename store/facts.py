@@ -296,8 +296,9 @@ def _numbers(facts: Facts, keys: Keys) -> set[int]:
     flood = facts.flood
     single = (_ticket_of(facts.held), _ticket_of(facts.copy), flood.ticket, flood.domain_ticket)
     numbers.update(n for n in single if n is not None)
-    asked = facts.duty.asks if facts.duty else ()
-    numbers.update(order.ticket for order in asked if order.ticket)
+    if facts.duty:
+        numbers.update(order.ticket for order in facts.duty.asks if order.ticket)
+        numbers.update(item.ticket for item in facts.duty.items if item.ticket)
     return numbers
 
 

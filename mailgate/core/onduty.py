@@ -34,6 +34,7 @@ from mailgate.core.token import Purpose
 MOST_PENDING = 5  # questions about one list that wait: more of them is somebody's game
 NOTHING_DONE = "Nothing was done. Answer this message with the orders as they should be."
 _NO_TICKET = "there is no ticket #{} that you work on"
+_NOT_YOURS = "it is held on a ticket that you do not work on any more"
 
 
 def barred(delivery: Delivery, facts: Facts, policy: Policy) -> str:
@@ -143,7 +144,9 @@ def _wrong(case: Case, here: DutyList, order: Order, agent: Agent) -> str:
         return ""  # told already
     item = _item(here, order)
     why = ""
-    if order.verb is Verb.TICKET:
+    if item.held is not None and not _works_on(case, agent, item.ticket or 0):
+        why = _NOT_YOURS
+    elif order.verb is Verb.TICKET:
         why = _no_move(case, item, order, agent)
     elif order.verb is Verb.BLOCK and not item.sender:
         why = "nobody knows who sent it"
@@ -153,13 +156,17 @@ def _wrong(case: Case, here: DutyList, order: Order, agent: Agent) -> str:
 
 
 def _no_move(case: Case, item: DutyItem, order: Order, agent: Agent) -> str:
-    number = order.ticket or 0
-    view = case.facts.tickets.get(case.facts.merged.get(number, number))
-    if view is None or not authorise.has_access(agent, view, case.policy):
-        return _NO_TICKET.format(number)
+    if not _works_on(case, agent, order.ticket or 0):
+        return _NO_TICKET.format(order.ticket)
     # An agent's words that waited on one ticket must not answer somebody on another.
     ours = item.owner or case.policy.agent_for(item.sender) or case.policy.own(item.sender)
     return "it is no customer's mail" if ours else ""
+
+
+def _works_on(case: Case, agent: Agent, number: int) -> bool:
+    """Whether there is such a ticket, and the agent works on it now."""
+    view = case.facts.tickets.get(case.facts.merged.get(number, number))
+    return view is not None and authorise.has_access(agent, view, case.policy)
 
 
 def _done(

@@ -255,6 +255,19 @@ def test_a_ticket_of_another_queue_is_none_for_this_agent() -> None:
     assert len(done(worked(answer("1 ticket 8", **theirs), about, policy))) == 1
 
 
+@pytest.mark.parametrize("order", ["2 accept", "2 drop", "2 drop sender", "2 ticket 8"])
+def test_an_old_list_is_no_key_to_a_queue_that_its_agent_has_left(order: str) -> None:
+    policy = replace(DUTY, duty=(BEN.address,))
+    theirs = {"sender": BEN.address, "to": at(BEN.address), **GOOD}
+    about = known(replace(LIST, agent=BEN.address))
+    decision = worked(answer(f"1 accept\n{order}", **theirs), about, policy)
+    assert done(decision) == []
+    [word] = [e.words for e in decision.effects if isinstance(e, Notify)]
+    why = "it is held on a ticket that you do not work on any more"
+    assert str(word).startswith(f"{order}: {why}\n")
+    assert len(done(worked(answer("1 accept", **theirs), about, policy))) == 1
+
+
 def test_what_was_dealt_with_meanwhile_says_so() -> None:
     gone = replace(ITEMS[1], state="released", by="ben@agents.test")
     late = replace(ITEMS[1], number=3, expires=NOW)
