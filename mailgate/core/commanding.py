@@ -145,6 +145,8 @@ def _cc(value: str, asked: Asked) -> Means:
     known = [a.addr for a in people if a not in new]
     words = [f"{', '.join(a.addr for a in new)} on CC"] if new else []
     words += [f"{', '.join(known)} on the ticket already"] if known else []
+    silent = [a.addr for a in people if a.addr in asked.ticket.muted]
+    words += [f"{', '.join(silent)} asked for no more mail of it"] if silent else []
     return Means(effects=effects, said="; ".join(words))
 
 

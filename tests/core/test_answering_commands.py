@@ -103,6 +103,14 @@ def test_the_others_ask_for_the_token_alone(name: str) -> None:
     assert found.outcome is (Outcome.NOTE if name == "note" else Outcome.COMMAND)
 
 
+def test_the_transcript_says_that_somebody_on_cc_wants_no_more_mail() -> None:
+    silent = facts(ticket(muted=("carl@customer.test", "eve@x.test")))
+    given = by_ana("#cc carl@customer.test, eve@x.test")
+    said = transcript(decided(given, silent, envelope=LOGIN))
+    assert "carl@customer.test, eve@x.test asked for no more mail of it" in said
+    assert "asked for no more" not in transcript(decided(given, facts(), envelope=LOGIN))
+
+
 @pytest.mark.parametrize("sender", ["rita@customer.test", "carl@customer.test", "eve@x.test"])
 def test_nobody_but_agents_commands_C1(sender: str) -> None:
     words = "#close\n#cc eve@x.test\n\nHello"
