@@ -31,8 +31,21 @@ _BEYOND = regex(
     r"|border-top:\s?solid",
     IGNORECASE,
 )
+_QUOTE_TAG = regex(r"<(/?)blockquote\b", IGNORECASE)
+# What a client writes above its quote, in an element of its own.
+_HEADING = regex(
+    r"<div\b[^<>]{0,500}\b(?:moz-cite-prefix|gmail_attr)\b[^<>]{0,500}>"
+    r"(?:[^<]|<(?!/?div\b)){0,2000}</div>",
+    IGNORECASE,
+)
 _MARKS = regex(r"[\W_]+")
 _EMPTY_END = regex(r"(?:<br[^<>]*>|</?(?:div|p|span|font|o:p)\b[^<>]*>|&nbsp;|\s)+\Z", IGNORECASE)
+# Where a quote stood above: empty elements, inside those that are still open.
+_EMPTY_START = regex(
+    r"\A((?:<(?:div|p|span)\b[^<>]*>)*)"
+    r"(?:<br[^<>]*>|\s|&nbsp;|<(div|p|span|font)\b[^<>]*>(?:<br[^<>]*>|\s|&nbsp;)*</\2>)+",
+    IGNORECASE,
+)
 _PICTURE_TAG = regex(r"<img\b", IGNORECASE)
 _BREAK_TAG = regex(r"<br\b", IGNORECASE)
 
@@ -40,24 +53,40 @@ _BREAK_TAG = regex(r"<br\b", IGNORECASE)
 def newest(html: str, text: str) -> str:
     """The beginning of a mail's HTML that says `text`, as safe HTML, or "" where none does.
 
-    `text` is what was found to be new in the text part. Pictures behind the last word still
-    belong to it, unless a quote or signature of a known client begins before them.
+    `text` is what was found to be new in the text part. It may stand below the quote or between
+    its pieces, too: then the HTML begins with it once the quotes are out. Pictures behind the last
+    word still belong to it, unless a quote or signature of a known client begins before them.
 
     The time is not bounded by the size: call it in a process that can be killed.
     """
     source = dropped(html)
-    for wanted in _readings(text, source):
-        if safe := _beginning(source, wanted):
-            # Tags that are none may swallow words when a real parser reads them.
-            return safe if fitted(safe, text) == safe else ""
+    for piece in (source, _unquoted(source)):
+        for wanted in _readings(text, source):
+            if safe := _beginning(piece, wanted):
+                # Tags that are none may swallow words when a real parser reads them.
+                return safe if fitted(safe, text) == safe else ""
     return ""
+
+
+def _unquoted(source: str) -> str:
+    """HTML without its quotes and what clients write above them."""
+    kept, depth = [], 0
+    for token in _TOKEN.finditer(_HEADING.sub("", source)):
+        quote = _QUOTE_TAG.match(token[0])
+        if quote is None and not depth:
+            kept.append(token[0])
+        elif quote:
+            depth = max(0, depth + (-1 if quote[1] else 1))
+    return "".join(kept)
 
 
 def _beginning(source: str, wanted: str) -> str:
     """As much of HTML as says `wanted`, as safe HTML; "" where it does not begin so."""
     end = _end(source, wanted)
     cut = source[:end] + _after(source, end) if end else ""
-    return safe_html(_EMPTY_END.sub("", cut)) if len(cut) <= MAX_NEW else ""
+    if len(cut) > MAX_NEW:
+        return ""
+    return _EMPTY_START.sub(r"\1", safe_html(_EMPTY_END.sub("", cut)))
 
 
 def fitted(html: str, text: str) -> str:

@@ -42,6 +42,21 @@ CLIENTS = {
         "Hello Rita,\n\nit is done 🙂\n",
         ("<b>done</b> 🙂",),
     ),
+    "Thunderbird, below the quote": (
+        "<body><div class='moz-cite-prefix'>Am 4.5. schrieb <a href='x'>Support</a>:<br></div>"
+        f"<blockquote type='cite'><div>{QUOTED}</div></blockquote><p>Hello <b>Rita</b>!</p>"
+        "<p><img src='cid:mine' alt=''></p><div class='moz-signature'>-- <br>Ana Private</div>",
+        "Hello *Rita*!",
+        ("<b>Rita</b>!", "cid:mine"),
+    ),
+    "Gmail, between the lines": (
+        "<div dir='ltr'><div class='gmail_quote'><div dir='ltr' class='gmail_attr'>On Monday "
+        f"<a href='mailto:x'>Support</a> wrote:<br></div><blockquote>{QUOTED}</blockquote>"
+        f"<div><i>Yes</i>, it does.</div><blockquote><blockquote>{QUOTED}</blockquote>{QUOTED}"
+        "</blockquote><div>No, <b>never</b>.</div></div></div>",
+        "/Yes/, it does.\n\nNo, *never*.",
+        ("<i>Yes</i>, it does.", "<b>never</b>."),
+    ),
     "a client that nobody knows": (
         f"<section><h1>Hello</h1><em>Rita</em></section><section>Earlier: {QUOTED}</section>",
         "# Hello\n\nRita",
@@ -66,6 +81,10 @@ def test_formatting_stays_and_the_quote_goes_c8(client: str) -> None:
     [
         pytest.param("<p>Hello Rita</p>", "Hello Rosa", id="other words"),
         pytest.param(f"<p>{SECRET}</p><p>Hello</p>", "Hello", id="the quote stands above"),
+        pytest.param(
+            "<blockquote>a</blockquote>x</blockquote>Hello", "Hello", id="one end too many"
+        ),
+        pytest.param("<blockquote>a<p>Hello", "Hello", id="a quote without an end"),
         pytest.param("<p>Hello <span style='display:none'>x</span>you</p>", "Hello you", id="more"),
         pytest.param("<p>Hello</p>", "Hello you", id="less"),
         pytest.param("<p>Hello</p>", "", id="nothing new"),
