@@ -197,7 +197,7 @@ def _multipart(subtype: str, seed: str, parts: Sequence[bytes]) -> bytes:
 
 def _text_part(subtype: str, text: str) -> bytes:
     clean = body_text(text)
-    plain = sum(char.isascii() for char in clean)
+    plain = len(clean.encode("ascii", "ignore"))
     if (len(clean) - plain) * 4 > plain:
         coding, coded = "base64", _base64(clean.replace("\n", "\r\n").encode())
     else:
