@@ -26,7 +26,7 @@ SECONDS = 8.0  # for all lookups of one mail
 _LOOKUP_SECONDS = 3.0  # for one of them
 _MAX_LOOKUPS = 40
 _MAX_SIGNATURES = 4  # aligned ones that are looked at
-_ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")  # RFC 8301 retired rsa-sha1
+_ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")  # RFC 8463; RFC 8301 retired rsa-sha1
 _POLICIES = ("none", "quarantine", "reject")
 
 
@@ -191,7 +191,7 @@ def _signed_by(asked: Asked, author: str, strict: bool, lookups: _Lookups) -> st
         try:
             if _is_good(mail, index, lookups):
                 return domain
-        except (LookupFailed, dkim.NaClNotFoundError) as error:
+        except LookupFailed as error:
             doubt = error
         except dkim.DKIMException:
             continue  # malformed or of an unknown kind: it signs nothing

@@ -194,7 +194,7 @@ def _sla(config: Config, site: Site) -> Iterator[Problem]:
 
 
 # What the extra `verify` brings; see mailgate.dmarc.
-_VERIFY_NEEDS = ("dkim", "dns", "publicsuffixlist", "spf")
+_VERIFY_NEEDS = ("dkim", "dns", "nacl", "publicsuffixlist", "spf")
 
 
 def _trust(config: Config, site: Site) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import dkim
 import pytest
+from nacl.signing import SigningKey
 
 import mailgate
 from mailgate.config import ConfigError, checks, load
@@ -47,7 +48,15 @@ def keys() -> Keys:
 
 
 @pytest.fixture(scope="module")
-def names(keys: Keys) -> Iterator[NameServer]:
+def curve() -> Keys:
+    """A key of RFC 8463."""
+    made = SigningKey.generate()
+    private, public = base64.b64encode(bytes(made)), base64.b64encode(bytes(made.verify_key))
+    return private, public.decode("ascii")
+
+
+@pytest.fixture(scope="module")
+def names(keys: Keys, curve: Keys) -> Iterator[NameServer]:
     key = [text(f"v=DKIM1; k=rsa; p={keys[1]}")]
     record = {"TXT": [text("v=spf1 ip4:192.0.2.0/24 -all")]}
     records: Records = {
@@ -55,6 +64,7 @@ def names(keys: Keys) -> Iterator[NameServer]:
         "_dmarc.corp.test": {"TXT": [text("v=DMARC1; p=reject")]},
         "s1._domainkey.corp.test": {"TXT": key},
         "test1._domainkey.corp.test": {"TXT": [text(f"v=DKIM1; k=rsa; t=y; p={keys[1]}")]},
+        "curve._domainkey.corp.test": {"TXT": [text(f"v=DKIM1; k=ed25519; p={curve[1]}")]},
         "long._domainkey.corp.test": {
             "TXT": [text(f"v=DKIM1; n={'x' * 400}; p={keys[1]}")],
         },
@@ -160,6 +170,13 @@ def test_what_was_changed_on_the_way(
 ) -> None:
     stamp, reason = check(names, change(signed(keys, "corp.test", "ana@corp.test")))
     assert stamp is expected, reason
+
+
+def test_a_signature_with_ed25519_counts_as_any_other(names: NameServer, curve: Keys) -> None:
+    how = {"signature_algorithm": b"ed25519-sha256"}
+    raw = signed(curve, "corp.test", "ana@corp.test", "curve", **how)
+    assert check(names, raw)[0] is Stamp.ALIGNED
+    assert check(names, raw + b"Send money.\r\n")[0] is Stamp.FAILED
 
 
 def test_a_body_that_anybody_can_grow_is_not_signed(names: NameServer, keys: Keys) -> None:
