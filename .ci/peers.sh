@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The real peers that tests talk to: Dovecot, Postfix, PostgreSQL, Chromium, systemd-analyze.
+# The real peers that tests talk to: Dovecot, Postfix, OpenDKIM, PostgreSQL, Chromium, systemd-analyze.
 # Root on Debian: install what is missing. Elsewhere: say which tests will be skipped.
 # MAILGATE_PEERS=skip installs nothing.
 set -euo pipefail
@@ -10,6 +10,7 @@ peers() {
 /usr/sbin/dovecot /usr/local/sbin/dovecot|dovecot-core|Dovecot
 /usr/lib/dovecot/imap /usr/libexec/dovecot/imap|dovecot-imapd|Dovecot IMAP
 /usr/sbin/postfix|postfix|Postfix
+/usr/sbin/opendkim|opendkim|OpenDKIM
 /usr/lib/postgresql/*/bin/initdb|postgresql|PostgreSQL
 /usr/bin/chromium-headless-shell /usr/bin/chromium|chromium-headless-shell|Chromium
 /usr/bin/openssl|openssl|OpenSSL

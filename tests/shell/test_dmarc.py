@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -27,24 +25,16 @@ from mailgate.dmarc import Asked, Resolving, verify
 from mailgate.verifying import NotInstalled, Verifier
 from tests.core.samples import POLICY
 from tests.peers.name_server import FAILS, SILENT, NameServer, Records, serving, text
+from tests.signing import Keys, rsa_keys
 
 PEER = "192.0.2.25"
 BODY = "Subject: Printer\r\nMessage-ID: <1@corp.test>\r\n\r\nIt does not print.\r\n"
 TRUST = Trust(verify=True, trusted=(ip_network("127.0.0.0/8"),))
-Keys = tuple[bytes, str]  # private PEM, public as in DNS
-
-
-def _openssl(*words: str, given: bytes = b"") -> bytes:
-    return subprocess.run(["openssl", *words], input=given, capture_output=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
 def keys() -> Keys:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl command to make keys with")
-    private = _openssl("genrsa", "-traditional", "2048")
-    public = _openssl("rsa", "-pubout", "-outform", "DER", given=private)
-    return private, base64.b64encode(public).decode("ascii")
+    return rsa_keys()
 
 
 @pytest.fixture(scope="module")
