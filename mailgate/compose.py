@@ -25,6 +25,7 @@ from mailgate.core.decision import (
     Notice,
     Outgoing,
     OutgoingCopy,
+    Whom,
 )
 from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
@@ -166,7 +167,8 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
     return {
         "due": f"{due:%Y-%m-%d %H:%M}" if due and told else "",
         "release": ctx.release if told else "",
-        "third": header_text(ctx.third) if told else "",
+        "whom": ctx.ears.whom.value if told else "",
+        "third": header_text(ctx.ears.third) if told and ctx.ears.whom is Whom.THIRD else "",
         "valid_hours": ctx.valid_hours,
         "note_address": ctx.note_address if told else "",
         "commands": _table() if notice is Notice.HELP else (),

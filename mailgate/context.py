@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mailgate.core.decision import Recipient
+from mailgate.core.decision import TO_CUSTOMER, Ears, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
@@ -59,7 +59,7 @@ class NoticeContext:
     lists: tuple[Mapping[str, object], ...] = ()  # for an agent: `mailgate.listing`
     due: datetime | None = None  # by when an agent wanted it done
     waiting: tuple[Mapping[str, object], ...] = ()  # for one on duty: `mailgate.waiting`
-    third: str = ""  # for an agent: the third party whom the answer goes to
+    ears: Ears = TO_CUSTOMER  # for an agent: whom the answer reaches
     subject: str | None = None  # of what is said aside; None: the ticket's
 
     def head(self, address: str, domain: str) -> OwnHead:

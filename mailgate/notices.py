@@ -176,7 +176,7 @@ class Notices:
             apart=effect.of is not None,
             last_message=self._last_message(effect, on),
             note_address=self._note_address(to, on, sealer),
-            third=effect.third,
+            ears=effect.ears,
             subject=effect.subject,
         )
 
@@ -204,7 +204,7 @@ class Notices:
             or (self.cause.by_agent and to[0].role != "agent" and effect.of is None),
             aside=effect.notice is Notice.SIDE,
         )
-        return sealer.heads(to, answers, asks=self._asks(effect, on), third=effect.third)
+        return sealer.heads(to, answers, asks=self._asks(effect, on), ears=effect.ears)
 
     def _asks(self, effect: Notify, on: Occasion) -> Asking | None:
         """What an answer to this notice settles, None where it goes to a ticket."""

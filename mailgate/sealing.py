@@ -13,7 +13,7 @@ from datetime import datetime
 
 from mailgate.context import OwnHead
 from mailgate.core import token
-from mailgate.core.decision import Recipient
+from mailgate.core.decision import TO_CUSTOMER, Ears, Recipient, Whom
 from mailgate.core.people import Mailbox, Role
 from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
@@ -48,12 +48,12 @@ class Sealer:
         answers: Answered,
         *,
         asks: Asking | None = None,
-        third: str = "",
+        ears: Ears = TO_CUSTOMER,
     ) -> Mapping[str, OwnHead]:
         """A head of their own for each recipient.
 
         Answering what `asks` says what it answers by its address, or by its Message-ID alone. An
-        agent's answer goes to the `third` party, where one is given.
+        agent's answer reaches these `ears`.
         """
         key = self.tx.keys.current(self.now)
         addresses = [person.address for person in to]
@@ -61,7 +61,7 @@ class Sealer:
         result = {}
         for person in to:
             generation = generations.get((self.ticket.number, folded(person.address)), 0)
-            made = self._speaking(person, key, third)
+            made = self._speaking(person, key, ears)
             head = self._head(person, key, replace(made, generation=generation), answers)
             if asks is not None:
                 head = self._asking(head, asks, person.address)
@@ -99,16 +99,17 @@ class Sealer:
         generation = generations.get((number, folded(agent)), 0)
         return self._address(token.seal(replace(made, generation=generation), key))
 
-    def _speaking(self, person: Recipient, key: Key, third: str) -> Token:
+    def _speaking(self, person: Recipient, key: Key, ears: Ears) -> Token:
         """The token of this person's answers: to the desk, or aside."""
         role = _role(person.role)
         trust = self.policy.trust
         days = trust.agent_days if role is Role.AGENT else trust.customer_days
         made = self._token(person.address, role, key, Purpose.REPLY, days)
-        if third and role is Role.AGENT:
-            made = replace(made, holder=token.pair_of(person.address, third))
-        aside = third or role is Role.SIDE
-        return replace(made, purpose=Purpose.SIDE) if aside else made
+        aside = role is Role.AGENT and ears.whom is not Whom.CUSTOMER
+        if aside:
+            holder = token.pair_of if ears.whom is Whom.THIRD else token.dead_end_of
+            made = replace(made, holder=holder(person.address, ears.third))
+        return replace(made, purpose=Purpose.SIDE) if aside or role is Role.SIDE else made
 
     def _head(self, person: Recipient, key: Key, made: Token, answers: Answered) -> OwnHead:
         nonce = secrets.token_bytes(token.NONCE_OCTETS)

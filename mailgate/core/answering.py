@@ -15,6 +15,7 @@ from mailgate.core import (
     collision,
     commanding,
     commands,
+    hearing,
     lists,
     outside,
     parting,
@@ -27,6 +28,8 @@ from mailgate.core.commanding import Plan
 from mailgate.core.commands import Slip
 from mailgate.core.consequences import after, changes
 from mailgate.core.decision import (
+    TO_CUSTOMER,
+    TO_NOBODY,
     Acted,
     AppendMessage,
     Decision,
@@ -57,11 +60,12 @@ def answer(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """What becomes of an agent's mail on a ticket; `lacking` was asked before."""
     said = saying.read(case, ticket)
     if said.plan.problems:
-        return mistaken(case, ticket, said.plan)
+        return mistaken(case, ticket, said.plan, aside=said.script.has("side"))
     if not said.speaks and not said.script.lines:
         return _empty_answer(case, ticket)
     if (said.sides or not said.inward) and (lost := between.slips(case, said.script)):
-        return mistaken(case, ticket, replace(said.plan, problems=lost), commands.BETWEEN)
+        plan = replace(said.plan, problems=lost)
+        return mistaken(case, ticket, plan, commands.BETWEEN, aside=said.script.has("side"))
     leaves = _goes_out(case, said)
     if leaves and not (said.script.lines or said.files) and collision.is_stray(said.words):
         slip = Slip(at=1, text=said.words, wrong=collision.STRAY)
@@ -241,7 +245,9 @@ def _transcripts(
     if agent is None or not (said.script.lines or settled):
         return ()
     to = (Recipient(address=agent.address, role="agent", why="wrote the commands"),)
-    helps = (Notify(notice=Notice.HELP, to=to),) if plan.wants_help else ()
+    # It is about no side conversation, but an agent who was in one answers no customer with it.
+    ears = TO_CUSTOMER if case.aside is None else TO_NOBODY
+    helps = (Notify(notice=Notice.HELP, to=to, ears=ears),) if plan.wants_help else ()
     brought = (*helps, *lists.listed(agent, said.script))
     only_reads = not said.speaks and all(
         line.name == "help" or line.name in lists.LISTS for line in said.script.lines
@@ -251,11 +257,11 @@ def _transcripts(
         return brought
     lines = [*plan.said, _went(said, told)]
     transcript = Notify(notice=Notice.TRANSCRIPT, to=to, note="\n".join(lines), shows=plan.shows)
-    if len(said.sides) == 1 and not said.script.has("undo"):
-        # What an agent adds to it is meant for the same ears, and its subject goes there.
-        line = _line(case, ticket, said)
-        transcript = replace(transcript, third=said.sides[0], subject=line)
-    return (*brought, transcript)
+    # What an agent adds to it is meant for the same ears, and its subject goes there.
+    sides = said.sides or case.aside
+    if sides and said.script.has("undo"):
+        sides = ()  # who was written to aside may be none any more
+    return (*brought, _kept_aside(case, ticket, transcript, sides))
 
 
 def _went(said: Said, told: tuple[Notify, ...]) -> str:
@@ -271,11 +277,17 @@ def _went(said: Said, told: tuple[Notify, ...]) -> str:
 
 
 def mistaken(
-    case: Case, ticket: TicketView, plan: Plan, what_for: str = commands.MISTAKES
+    case: Case,
+    ticket: TicketView,
+    plan: Plan,
+    what_for: str = commands.MISTAKES,
+    *,
+    aside: bool = False,
 ) -> Decision:
     """Nothing is done and nothing is sent (reliability: C5); the words are not lost.
 
-    Approving such a mail cannot mend it: it becomes a note.
+    Approving such a mail cannot mend it: it becomes a note. Where it names a third party (`aside`)
+    it cannot be told any more whom the next try is for.
     """
     agent = agent_of(case)
     first = plan.problems[0]
@@ -295,7 +307,8 @@ def mistaken(
             commands.AGAIN[what_for],
         )
         note = "\n\n".join(lines)
-        told = (_answered_aside(case, ticket, Notify(notice=Notice.TRANSCRIPT, to=to, note=note)),)
+        transcript = Notify(notice=Notice.TRANSCRIPT, to=to, note=note)
+        told = (_kept_aside(case, ticket, transcript, () if aside else case.aside),)
     step = Step(step="commands", verdict="held", reason=why)
     return Decision(
         outcome=Outcome.NOTE if approved else Outcome.HELD,
@@ -306,13 +319,14 @@ def mistaken(
     )
 
 
-def _answered_aside(case: Case, ticket: TicketView, notify: Notify) -> Notify:
-    """What came of words to a third party: the next try is meant for the same ears."""
-    third = case.aside or ()
-    if len(third) != 1:
+def _kept_aside(
+    case: Case, ticket: TicketView, notify: Notify, sides: tuple[str, ...] | None
+) -> Notify:
+    """What came of words aside: the next ones are meant for the same ears; None: for the ticket."""
+    if sides is None:
         return notify
-    line = asides.subject(case.mail, ticket, case.policy, third, third)
-    return replace(notify, third=third[0], subject=line)
+    line = asides.subject(case.mail, ticket, case.policy, sides, case.aside or ())
+    return replace(notify, ears=hearing.of_sides(case, sides), subject=line)
 
 
 def _goes_out(case: Case, said: Said) -> bool:
@@ -363,8 +377,9 @@ def _empty_answer(case: Case, ticket: TicketView) -> Decision:
         # The registered address: a mail that an agent approved came from another one.
         to = Recipient(address=agent.address, role="agent", why="wrote an empty answer")
         # What else tells agents of a ticket has the customer's subject, and is answered there.
-        notice = Notice.TRANSCRIPT if case.aside else Notice.AGENT_MESSAGE
-        told = (_answered_aside(case, ticket, Notify(notice=notice, to=(to,), note=NOTHING_SENT)),)
+        notice = Notice.AGENT_MESSAGE if case.aside is None else Notice.TRANSCRIPT
+        transcript = Notify(notice=notice, to=(to,), note=NOTHING_SENT)
+        told = (_kept_aside(case, ticket, transcript, case.aside),)
     return Decision(
         outcome=Outcome.NOTE,
         reason="an agent's answer without words of its own; nothing was sent to the customer",

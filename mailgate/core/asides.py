@@ -2,7 +2,8 @@
 
 `#side ADDRESS` begins one. Whoever is written to gets the agent's words and nothing else of the
 ticket, under a token of their own (`Purpose.SIDE`); an agent's notice of what is said aside has a
-token that names the agent and the third party, so that pressing Reply leads there.
+token that names the agent and the third party, so that pressing Reply leads there. Where it cannot
+lead to one third party it leads to nobody, and never to the customer.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import replace
 
 from mailgate.core import audience
 from mailgate.core.audience import Happening
-from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.decision import Notice, Notify, Recipient, aside_to
 from mailgate.core.mail import ParsedMail
 from mailgate.core.naming import Wrong, addresses
 from mailgate.core.people import Agent
@@ -21,11 +22,11 @@ from mailgate.core.policy import Policy, folded
 from mailgate.core.prefixes import bare_subject, is_answer, is_forward
 from mailgate.core.proofs import IN_REFERENCES, Claim
 from mailgate.core.ticket import TicketView
-from mailgate.core.token import Purpose, pair_of
+from mailgate.core.token import Purpose, dead_end_of, pair_of
 
 UNCLEAR = (
     "nobody can tell whom your words are for: the customer, or whom you talk to aside. Write "
-    "`#side ADDRESS` above them, or answer another notice of the ticket"
+    "`#side ADDRESS` or `#note` above them. To write to the customer, answer the customer's message"
 )
 NOTED = "a note leaves the house to nobody: take `#side` or the note away"
 _MOST = 10  # third parties of one mail
@@ -72,21 +73,44 @@ def meant(
     return tuple(dict.fromkeys(pairs[holder] for holder in holders if holder in pairs))
 
 
+def unreached(given: Sequence[Claim], agent: Agent | None, ticket: TicketView) -> str:
+    """The third party whom mail did not reach, where an agent answers what tells of it; else ""."""
+    if agent is None:
+        return ""
+    ends = {dead_end_of(a, t): t for a in (agent.address, *agent.aliases) for t in ticket.sides}
+    aside = (c.sealed.token for c in given if c.sealed.token.purpose is Purpose.SIDE)
+    return next((ends[token.holder] for token in aside if token.holder in ends), "")
+
+
+def unclear(third: str) -> str:
+    """Why an agent's words reach nobody; `third` is whom mail did not reach, "" nobody."""
+    if not third:
+        return UNCLEAR
+    return (
+        f"mail to {third} does not arrive, as the message says that you answered: your words would "
+        "reach nobody. Write `#side ADDRESS` with an address that works above them, or `#note`. To "
+        "write to the customer, answer the customer's message"
+    )
+
+
 def subject(
     mail: ParsedMail, ticket: TicketView, policy: Policy, to: Sequence[str], known: Sequence[str]
 ) -> str:
     """The subject of an agent's words aside; "" where it may be the customer's.
 
     `known` is who wrote what the agent answers: to them it goes on under its own subject. Else it
-    is the agent's only where it was written anew, without a prefix or a tag of ours.
+    is the agent's only where it was written anew, without a prefix or a tag of ours. One that names
+    whom it goes to is a notice's, of a mail that is held.
     """
     plain = _untagged(mail.subject, policy)
     bare = _bare(plain, ticket)
+    theirs = _bare(_untagged(ticket.subject, policy), ticket)
+    if any(line and line.casefold() in bare.casefold() for line in (theirs, *to)):
+        return ""
     if to and set(to) <= set(known):
         return f"Re: {bare}" if bare else ""
-    theirs = _bare(_untagged(ticket.subject, policy), ticket).casefold()
     inherited = plain != mail.subject.strip() or is_answer(plain) or is_forward(plain)
-    return "" if inherited or (theirs and theirs in bare.casefold()) else bare
+    return "" if inherited else bare
 
 
 def _untagged(written: str, policy: Policy) -> str:
@@ -126,4 +150,4 @@ def shared(
     present = frozenset(a.addr.lower() for a in (*mail.to, *mail.cc))
     told = audience.tell(happening, ticket, policy, author=author, present=present)
     line = _bare(_untagged(mail.subject, policy), ticket)
-    return tuple(replace(notify, third=third, subject=line) for notify in told)
+    return tuple(replace(notify, ears=aside_to(third), subject=line) for notify in told)

@@ -32,7 +32,7 @@ from mailgate.core.people import Agent, Author, Power, Role, Stamp, Standing
 from mailgate.core.policy import Policy, folded
 from mailgate.core.proofs import Proof
 from mailgate.core.ticket import TicketView
-from mailgate.core.token import Purpose, holder_of, pair_of
+from mailgate.core.token import Purpose, aside_of, holder_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ def _is_of(proof: Proof, agent: Agent, ticket: TicketView) -> bool:
     addresses = (agent.address, *agent.aliases)
     theirs = {holder_of(a) for a in addresses}
     if _is_side(proof):
-        theirs = {pair_of(a, third) for a in addresses for third in ticket.sides}
+        theirs = {holder for a in addresses for holder in aside_of(a, ticket.sides)}
     return proof.claim.sealed.token.role is Role.AGENT and _holder(proof) in theirs
 
 

@@ -10,13 +10,17 @@ from mailgate.core.bounces import Match
 from mailgate.core.case import Case
 from mailgate.core.decision import (
     TO_AGENTS,
+    TO_CUSTOMER,
+    TO_NOBODY,
     AppendMessage,
     Decision,
+    Ears,
     Notice,
     Notify,
     Outcome,
     RecordBounce,
     Step,
+    Whom,
 )
 from mailgate.core.people import Role
 from mailgate.core.policy import folded
@@ -115,4 +119,16 @@ def _told(case: Case, found: Match) -> tuple[Notify, ...]:
     if ticket is None or not case.delivery.live or not bounces.failures(found.reports):
         return ()
     # Whose own notice came back is not written to about it.
-    return audience.tell(Happening.BOUNCED, ticket, case.policy, author=found.address)
+    told = audience.tell(Happening.BOUNCED, ticket, case.policy, author=found.address)
+    return tuple(replace(notify, ears=_ears(case, found)) for notify in told)
+
+
+def _ears(case: Case, found: Match) -> Ears:
+    """Whom an answer to the notice reaches: an address that takes no mail is answered by nobody."""
+    match _notice(case):
+        case Notice.SIDE:
+            return Ears(whom=Whom.NOBODY, third=found.address)
+        case Notice.AGENT_SIDE:
+            return TO_NOBODY
+        case _:
+            return TO_CUSTOMER

@@ -52,6 +52,7 @@ class Case:
     # Whom an agent's answer to a side mail goes to, never the customer; () where nobody can tell,
     # None where it answers none.
     aside: tuple[str, ...] | None = None
+    unreached: str = ""  # ... because mail to this third party did not arrive, as it was told
 
     @property
     def quiet(self) -> bool:

@@ -12,6 +12,7 @@ from mailgate.core import (
     authorise,
     bouncing,
     granting,
+    hearing,
     holding,
     identify,
     lists,
@@ -138,7 +139,12 @@ def _place(case: Case) -> Decision:
     )
     if placed.number is not None:
         ticket = case.facts.tickets[placed.number]
-        case = replace(case, aside=asides.meant(given, saying.agent_of(case), ticket))
+        agent = saying.agent_of(case)
+        case = replace(
+            case,
+            aside=asides.meant(given, agent, ticket),
+            unreached=asides.unreached(given, agent, ticket),
+        )
     if automatic and case.author.agent and (given or placed.number or placed.links):
         reason = f"an agent's automatic mail: {case.verdict.reason}"
         effects = _away(case)
@@ -233,7 +239,7 @@ def _past(case: Case, placed: Placement) -> Placement:
     """History is taken at its word, but words of a third party were no customer's then."""
     if placed.number is None or case.author.agent:
         return placed
-    if not thirdparty.is_one(case, case.facts.tickets[placed.number]):
+    if not hearing.is_aside(case, case.facts.tickets[placed.number]):
         return placed
     here = placed.standing
     aside = replace(here, role=Role.SIDE, power=max(Power.ACT, here.power), owner="", agent=None)
@@ -255,7 +261,7 @@ def _approved(case: Case) -> Placement:
     ticket = case.facts.tickets[number]
     requester = case.author.address == ticket.requester
     customer = Role.REQUESTER if requester else Role.CC
-    if thirdparty.is_one(case, ticket):
+    if hearing.is_aside(case, ticket):
         customer = Role.SIDE
     by = f"approved by {case.delivery.approved_by}"
     standing = Standing(

@@ -47,7 +47,19 @@ from mailgate.core.effects import (
     Wished,
 )
 from mailgate.core.mail import Address, Envelope, ParsedMail
-from mailgate.core.notice import HUMAN, REPLIES, TO_AGENTS, Notice, Notify, Recipient
+from mailgate.core.notice import (
+    HUMAN,
+    REPLIES,
+    TO_AGENTS,
+    TO_CUSTOMER,
+    TO_NOBODY,
+    Ears,
+    Notice,
+    Notify,
+    Recipient,
+    Whom,
+    aside_to,
+)
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import Key
 
@@ -56,6 +68,8 @@ __all__ = [
     "HUMAN",
     "REPLIES",
     "TO_AGENTS",
+    "TO_CUSTOMER",
+    "TO_NOBODY",
     "Acted",
     "AddParticipant",
     "AddTag",
@@ -69,6 +83,7 @@ __all__ = [
     "Decision",
     "DropHeld",
     "Duty",
+    "Ears",
     "Effect",
     "Facts",
     "Fate",
@@ -110,7 +125,9 @@ __all__ = [
     "Thanked",
     "Undo",
     "Undoable",
+    "Whom",
     "Wished",
+    "aside_to",
 ]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mailgate.core import audience, collision, strip, token
+from dataclasses import replace
+
+from mailgate.core import audience, collision, hearing, strip, token
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.collision import Order
@@ -57,9 +59,10 @@ def hold(case: Case, ticket: TicketView, placed: Placement) -> Decision:
 
 def _asked(case: Case, ticket: TicketView) -> tuple[Notify, ...]:
     owner, reason = case.standing.owner, case.standing.reason
+    ears = hearing.of_held(case, ticket)
     if not owner:
         told = audience.tell(Happening.HELD, ticket, case.policy, author="")
-        return tuple(_with_note(n, reason) for n in told)
+        return tuple(replace(notify, note=reason, ears=ears) for notify in told)
     to = Recipient(address=owner, role="agent", why="can tell whether the mail is genuine")
     asked = Notify(notice=Notice.CHALLENGE, to=(to,), note=reason)
     if case.facts.challenges < case.policy.trust.challenges_week:
@@ -70,11 +73,8 @@ def _asked(case: Case, ticket: TicketView) -> tuple[Notify, ...]:
         if a.lead and a.address != owner
     )
     often = f"{owner} has been asked {case.facts.challenges} times this week: {reason}"
-    return (asked, Notify(notice=Notice.AGENT_HELD, to=leads, note=often)) if leads else (asked,)
-
-
-def _with_note(notify: Notify, note: str) -> Notify:
-    return Notify(notice=notify.notice, to=notify.to, left_out=notify.left_out, note=note)
+    shown = Notify(notice=Notice.AGENT_HELD, to=leads, note=often, ears=ears)
+    return (asked, shown) if leads else (asked,)
 
 
 def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, list[Step]]:

@@ -77,6 +77,31 @@ class Recipient:
     why: str
 
 
+class Whom(StrEnum):
+    """Who reads an agent's answer to a notice."""
+
+    CUSTOMER = "customer"  # the people of its ticket
+    THIRD = "third"  # one third party, and nobody of the ticket
+    NOBODY = "nobody"  # it comes back, with what the agent can do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ears:
+    """Whom an agent's answer to a notice reaches."""
+
+    whom: Whom = Whom.CUSTOMER
+    third: str = ""  # that third party; where it is NOBODY, the one whom mail did not reach
+
+
+TO_CUSTOMER = Ears()
+TO_NOBODY = Ears(whom=Whom.NOBODY)
+
+
+def aside_to(third: str) -> Ears:
+    """The ears of a third party; nobody's where nobody can tell who that is: ""."""
+    return Ears(whom=Whom.THIRD, third=third) if third else TO_NOBODY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """Put a notice for these recipients through the gate into the outbox."""
@@ -99,5 +124,5 @@ class Notify:
     waiting: tuple[WaitingMail, ...] = ()  # the mails of that list
     more: tuple[int, int] = (0, 0)  # how many it does not show: in quarantine, held
     asks: bool = False  # it asks whether orders are genuine
-    third: str = ""  # the third party whom an agent's answer to it goes to; "" the customer
+    ears: Ears = TO_CUSTOMER  # whom an agent's answer to it reaches
     subject: str | None = None  # said aside: under which subject; "" one that says nothing

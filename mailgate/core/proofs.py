@@ -124,7 +124,7 @@ def _fault(sealed: Sealed, facts: Facts, now: datetime) -> str:
     here = facts.tickets.get(facts.merged.get(mine.number, mine.number))
     sides = here.sides if here else ()
     for (ticket, address), generation in facts.generations.items():
-        theirs = {token.holder_of(address), *(token.pair_of(address, third) for third in sides)}
+        theirs = {token.holder_of(address), *token.aside_of(address, sides)}
         ours = ticket == mine.number and mine.holder in theirs
         if ours and generation > mine.generation:
             return "it has been called back"

@@ -59,7 +59,7 @@ def read(case: Case, ticket: TicketView) -> Said:
         for a in case.mail.attachments
     )
     speaks = script.rest or files
-    if speaks and (wrong := _unclear(case, ticket, plan, sides, noted=noted)):
+    if speaks and (wrong := _unclear(case, ticket, plan, sides, script)):
         plan = Plan(problems=(Slip(at=1, text="To:", wrong=wrong), *plan.problems))
     notes = [line.value for line in script.lines if line.name == "note" and line.value]
     return Said(
@@ -105,11 +105,11 @@ def _asked(case: Case, ticket: TicketView, script: Script, agent: Agent) -> Aske
 
 
 def _unclear(
-    case: Case, ticket: TicketView, plan: Plan, sides: tuple[str, ...], *, noted: bool
+    case: Case, ticket: TicketView, plan: Plan, sides: tuple[str, ...], script: Script
 ) -> str:
     """Why it is open who may read the words, "" where it is not."""
-    if noted:
+    if case.inward or script.has("note"):
         return asides.NOTED if plan.sides else ""
-    if case.aside == () and not sides:
-        return asides.UNCLEAR
+    if case.aside == () and not sides and not script.has("side"):
+        return asides.unclear(case.unreached)
     return asides.on_ticket(sides, ticket)

@@ -6,38 +6,18 @@ nobody on the CC list, whoever else it is addressed to.
 
 from __future__ import annotations
 
-from mailgate.core import asides
+from mailgate.core import asides, hearing
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.decision import AppendMessage, Decision, LinkTicket, Notify, Outcome
-from mailgate.core.policy import folded
-from mailgate.core.proofs import claims
 from mailgate.core.telling import told_steps
 from mailgate.core.thread import Placement
 from mailgate.core.ticket import MessageKind, TicketView
-from mailgate.core.token import Purpose, holder_of
-
-
-def is_one(case: Case, ticket: TicketView) -> bool:
-    """Whether a mail that is taken at somebody's word was said aside.
-
-    By its tokens, good or not: a doubt makes no words public. Whoever is on the ticket as well
-    speaks aside with a token of their own alone.
-    """
-    here = case.author.address
-    if here in ticket.participants:
-        return holder_of(here) in _holders(case)
-    return folded(here) in {folded(third) for third in ticket.sides} or bool(_holders(case))
-
-
-def _holders(case: Case) -> list[bytes]:
-    given = (c.sealed.token for c in claims(case.mail, case.delivery.envelope, case.policy))
-    return [token.holder for token in given if token.purpose is Purpose.SIDE]
 
 
 def heard(case: Case, ticket: TicketView, placed: Placement) -> Decision:
     """The words of a third party, kept as a note and told to agents."""
-    author = case.author.address or _addressee(case, ticket)
+    author = case.author.address or hearing.addressee(case, ticket)
     told: tuple[Notify, ...] = ()
     if author and not case.quiet:
         # Whoever approved it as well: the notice is where it is answered.
@@ -58,9 +38,3 @@ def heard(case: Case, ticket: TicketView, placed: Placement) -> Decision:
         ),
         trace=(*case.trace, *told_steps(told, case)),
     )
-
-
-def _addressee(case: Case, ticket: TicketView) -> str:
-    """Whose token it is, where nobody can tell who wrote: an answer must not go to the customer."""
-    holders = _holders(case)
-    return next((third for third in ticket.sides if holder_of(third) in holders), "")

@@ -22,6 +22,7 @@ import base64
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import IntEnum
@@ -111,6 +112,17 @@ def holder_of(address: str) -> bytes:
 def pair_of(agent: str, third: str) -> bytes:
     """The holder of a SIDE token that is an agent's: who writes with it, and to whom it leads."""
     return holder_of(f"{agent}\0{third}")
+
+
+def dead_end_of(agent: str, third: str = "") -> bytes:
+    """The holder of a SIDE token of an agent's that leads to nobody: `third` was not reached."""
+    return holder_of(f"{agent}\0\0{third}")
+
+
+def aside_of(agent: str, thirds: Iterable[str]) -> frozenset[bytes]:
+    """All holders that an agent's SIDE tokens on a ticket with these third parties may have."""
+    pairs = {make(agent, third) for third in thirds for make in (pair_of, dead_end_of)}
+    return frozenset({*pairs, dead_end_of(agent)})
 
 
 def seal(token: Token, key: Key) -> str:

@@ -42,6 +42,7 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "release": "support+eiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "valid_hours": 24,
         "topic": "Spare parts for a model 9",
+        "whom": "third",
         "third": "sam@supplier.example",
         "note_address": "support+fiaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy@example.org",
         "commands": (

@@ -55,6 +55,13 @@ def sent(decision: Decision) -> Notify:
     return notify
 
 
+def transcript(decision: Decision) -> Notify:
+    """What tells the agent what came of a mail."""
+    told = [e for e in decision.effects if isinstance(e, Notify)]
+    [notify] = [n for n in told if n.notice is Notice.TRANSCRIPT]
+    return notify
+
+
 def aside(decision: Decision) -> list[tuple[str, ...]]:
     return [e.aside for e in decision.effects if isinstance(e, AppendMessage)]
 

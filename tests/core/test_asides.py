@@ -9,11 +9,15 @@ import pytest
 
 from mailgate.core import asides
 from mailgate.core.decision import (
+    TO_CUSTOMER,
+    TO_NOBODY,
+    Ears,
     HeldMail,
     LastWord,
     Notice,
     Notify,
     Outcome,
+    aside_to,
 )
 from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.naming import Wrong
@@ -49,6 +53,7 @@ from tests.core.side_talk import (
     by_ana,
     by_sam,
     sent,
+    transcript,
 )
 
 # --- what #side does -------------------------------------------------------------------------
@@ -71,17 +76,19 @@ def test_words_go_to_third_parties_and_to_nobody_of_the_ticket() -> None:
 def test_the_assignee_hears_of_it_and_answers_there_too() -> None:
     found = asked(f"#side {KIM}, {SAM}\n\nHello.", TAKEN)
     shared = [e for e in found.effects if isinstance(e, Notify) and e.notice is Notice.AGENT_SIDE]
-    assert [(n.to[0].address, n.third) for n in shared] == [(BEN.address, KIM), (BEN.address, SAM)]
+    assert [(n.to[0].address, n.ears.third) for n in shared] == [
+        (BEN.address, KIM),
+        (BEN.address, SAM),
+    ]
 
 
 def test_a_transcript_is_answered_where_the_words_went() -> None:
-    def thirds(words: str) -> list[str]:
-        effects = asked(words, facts()).effects
-        return [e.third for e in effects if isinstance(e, Notify) and e.notice is Notice.TRANSCRIPT]
+    def ears(words: str) -> Ears:
+        return transcript(asked(words, facts())).ears
 
-    assert thirds(f"#side {SAM}\n\nHello.") == [SAM]
-    assert thirds(f"#side {SAM}, {KIM}\n\nHello.") == [""]
-    assert thirds("#priority high\n\nHello.") == [""]
+    assert ears(f"#side {SAM}\n\nHello.") == aside_to(SAM)
+    assert ears(f"#side {SAM}, {KIM}\n\nHello.") == TO_NOBODY
+    assert ears("#priority high\n\nHello.") == TO_CUSTOMER
 
 
 def test_a_colleague_who_is_assigned_by_the_way_reads_it_in_one_notice_alone() -> None:
@@ -258,7 +265,7 @@ def test_the_next_try_after_a_mistake_is_meant_for_the_same_ears(words: str) -> 
     found = decided(by_ana(words), TALK)
     [notify] = [e for e in found.effects if isinstance(e, Notify)]
     assert notify.notice is Notice.TRANSCRIPT
-    assert (notify.third, notify.subject) == (SAM, "Re: Fuser")
+    assert (notify.ears, notify.subject) == (aside_to(SAM), "Re: Fuser")
 
 
 @pytest.mark.parametrize("name", ["cc", "requester"])

@@ -10,10 +10,20 @@ from hypothesis import strategies as st
 
 from mailgate.core.consequences import after
 from mailgate.core.decide import Delivery, decide
-from mailgate.core.decision import AppendMessage, Decision, Facts, New, Notice, Notify, OpenTicket
+from mailgate.core.decision import (
+    AppendMessage,
+    Decision,
+    Facts,
+    New,
+    Notice,
+    Notify,
+    OpenTicket,
+    Whom,
+)
 from mailgate.core.mail import Envelope, Kind, ParsedMail
 from mailgate.core.people import Power, Role, Standing
 from mailgate.core.policy import AUTOMATIC_KINDS, Policy
+from mailgate.core.proofs import IN_REFERENCES, claims
 from mailgate.core.screen import screen
 from mailgate.core.thread import place, place_history
 from mailgate.core.ticket import TicketView
@@ -62,6 +72,7 @@ ADDRESSES = (
     reply_to(BEN.address, 8, role=Role.AGENT),
     reply_to(ASIDE, role=Role.SIDE, purpose=Purpose.SIDE),
     reply_to(ANA_ASIDE, role=Role.AGENT, purpose=Purpose.SIDE),
+    reply_to(f"{ANA.address}\0\0{ASIDE}", role=Role.AGENT, purpose=Purpose.SIDE),
 )
 STAMPS = (
     (),
@@ -319,3 +330,17 @@ def test_every_mail_ends_in_one_outcome_with_a_reason(
     assert found.trace
     assert (found.target == New()) == (found.outcome == "ticket")
     assert found == decision(given, envelope, known, policy)
+
+
+@settings(max_examples=200)
+@given(mails, envelopes, stores, policies)
+def test_no_notice_of_a_mail_that_names_a_third_party_is_answered_to_the_customer(
+    given: ParsedMail, envelope: Envelope, known: Facts, policy: Policy
+) -> None:
+    found = decision(given, envelope, known, policy)
+    near = [c for c in claims(given, envelope, policy) if c.where != IN_REFERENCES]
+    if not any(c.sealed.token.purpose is Purpose.SIDE for c in near):
+        return
+    for effect in found.effects:
+        if isinstance(effect, Notify) and effect.notice in (Notice.AGENT_HELD, Notice.TRANSCRIPT):
+            assert effect.ears.whom is not Whom.CUSTOMER

@@ -14,6 +14,7 @@ from mailgate.core.decision import (
     Outcome,
     SentCopy,
     SetField,
+    aside_to,
 )
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Power, Role
@@ -61,7 +62,7 @@ def test_a_third_party_is_heard_by_agents_alone() -> None:
     assert copied(found) == []
     assert fields(found) == {}
     [notify] = [e for e in found.effects if isinstance(e, Notify)]
-    assert (notify.third, notify.subject) == (SAM, "Fuser")
+    assert (notify.ears, notify.subject) == (aside_to(SAM), "Fuser")
 
 
 def test_nobody_assigned_means_that_the_queue_hears() -> None:
@@ -260,7 +261,7 @@ def test_where_nobody_can_tell_who_wrote_the_answer_goes_to_the_third_party() ->
     found = decided(nobody, replace(TALK, held=waits), approved_by=ANA.address)
     assert (kinds(found), aside(found)) == (["note"], [(SAM,)])
     [notify] = [e for e in found.effects if isinstance(e, Notify)]
-    assert notify.third == SAM
+    assert notify.ears == aside_to(SAM)
 
 
 def test_a_return_path_knows_an_address_that_was_written_in_capitals() -> None:

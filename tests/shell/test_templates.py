@@ -21,7 +21,7 @@ from mailgate.compose import (
     compose,
 )
 from mailgate.context import NoticeContext
-from mailgate.core.decision import HUMAN, Notice, Recipient
+from mailgate.core.decision import HUMAN, Notice, Recipient, aside_to
 from mailgate.core.people import Author
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
@@ -105,7 +105,7 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
     },
     Notice.AGENT_SIDE: {
         "author": Author(address="sam@supplier.example", name="Sam Stone"),
-        "third": "sam@supplier.example",
+        "ears": aside_to("sam@supplier.example"),
         "subject": "A fuser for a model 9",
         "message": "Hello,\n\nit comes on Thursday.",
     },
