@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 
-# Senders of delivery reports that follow no standard.
-DAEMONS: frozenset[str] = frozenset({"mailer-daemon", "mail-daemon", "mailerdaemon", "maildaemon"})
+from mailgate.core import undelivered
+
+# Senders of delivery reports that follow no standard. A postmaster is a person, too.
+DAEMONS: frozenset[str] = undelivered.DAEMONS - {"postmaster"}
 
 # Nobody reads mail there. In any of the spellings no-reply, no_reply, no.reply and noreply.
 NO_REPLY: frozenset[str] = frozenset(
