@@ -42,8 +42,8 @@ _MARKS = regex(r"[\W_]+")
 _EMPTY_END = regex(r"(?:<br[^<>]*>|</?(?:div|p|span|font|o:p)\b[^<>]*>|&nbsp;|\s)+\Z", IGNORECASE)
 # Where a quote stood above: empty elements, inside those that are still open.
 _EMPTY_START = regex(
-    r"\A((?:<(?:div|p|span)\b[^<>]*>)*)"
-    r"(?:<br[^<>]*>|\s|&nbsp;|<(div|p|span|font)\b[^<>]*>(?:<br[^<>]*>|\s|&nbsp;)*</\2>)+",
+    r"\A((?:<(?:div|p|span)\b[^<>]*>){0,9})(?:<br[^<>]*>|\s|&nbsp;"
+    r"|<(div|p|span|font)\b[^<>]*>(?:<br[^<>]*>|\s|&nbsp;){0,9}</\2>){1,99}",
     IGNORECASE,
 )
 _PICTURE_TAG = regex(r"<img\b", IGNORECASE)
