@@ -32,7 +32,7 @@ from mailgate.core.ticket import TicketView
 from mailgate.enclosing import renamed
 from mailgate.render import Markup, Rendered, Renderer
 from mailgate.subject import base_subject, tagged_subject
-from mailgate.surroundings import Past, actions, beside, bygone, discreet, trail
+from mailgate.surroundings import Past, actions, beside, bygone, discreet, trail, unlinked
 from mailgate.wire import (
     NAME_MAX,
     address_header,
@@ -154,10 +154,13 @@ def _topic(notice: Notice, ctx: NoticeContext, policy: Policy) -> str:
 def _said(notice: Notice, ctx: NoticeContext, policy: Policy, words: str) -> str:
     """Words without tokens: what a client quotes may hold the address it was sent to.
 
-    In what people read who are no agents, agents have no address but the mailbox's.
+    In what people read who are no agents, agents have no address but the mailbox's, and no links to
+    files.
     """
     clean = token.scrubbed(body_text(words), ctx.keys)
-    return discreet(clean, policy, ctx.mailbox.address) if notice in HUMAN else clean
+    if notice not in HUMAN:
+        return clean
+    return discreet(unlinked(clean, policy), policy, ctx.mailbox.address)
 
 
 def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, object]:
@@ -175,10 +178,19 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
         "lists": ctx.lists if told else (),
         "waiting": ctx.waiting if told else (),
         "public_url": policy.public_url if told else "",
+        "left_behind": _left_behind(ctx) if told and notice in _WITH_MESSAGE else (),
         "actions": _actions(ctx, policy) if told and notice not in _UNPROVEN else {},
         "bounced_address": header_text(ctx.bounced) if told else "",
         "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
     }
+
+
+def _left_behind(ctx: NoticeContext) -> tuple[dict[str, object], ...]:
+    return tuple(
+        {"name": header_text(file.filename), "size": file.size}
+        | {"link": file.link, "mail": file.inbox}
+        for file in ctx.around.left_behind
+    )
 
 
 def _table() -> tuple[dict[str, str], ...]:

@@ -33,6 +33,7 @@ from mailgate.assembly import (
 )
 from mailgate.config import Config
 from mailgate.core.policy import Policy
+from mailgate.fetching import Fetcher
 from mailgate.intake import Intake
 from mailgate.mailer import Mailer
 from mailgate.memory import return_large_blocks
@@ -201,6 +202,8 @@ class Daemon:
             template_dirs=[own / "web"] if own else [],
             sources=source_names(config),
         )
+        fetcher = Fetcher(database=self.database, parsers=self.parsers, policy=self.desk.policy)
+        app = app.with_files(fetcher)
         self.web = WebServer(app, config.web.listen.host, config.web.listen.port)
         with _naming(f"web at {config.web.listen}"):
             await self.web.start()

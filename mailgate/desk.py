@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mailgate.core.decision import HeldMail
-from mailgate.core.mail import ParsedMail
+from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.core.people import Agent, Author
 from mailgate.core.policy import Policy
 from mailgate.gate import Caps
@@ -31,7 +31,7 @@ class Reread:
 
     mail: ParsedMail
     parts: tuple[Part, ...] = ()
-    left_behind: tuple[str, ...] = ()
+    left_behind: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Cause:
     inbox: int | None = None
     author: Author | None = None
     parts: tuple[Part, ...] = ()  # the mail's attachments, as far as they are passed on
-    left_behind: tuple[str, ...] = ()  # names of those too large to be passed on
+    left_behind: tuple[Attachment, ...] = ()  # those too large to be passed on
     live: bool = True
     by_agent: bool = False  # an agent's doing: the strict caps are for outsiders' mail
     agent: Agent | None = None  # who that is, whatever address the mail came from

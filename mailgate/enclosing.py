@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from mailgate.core import token
 from mailgate.core.enclosures import NAMING, SEALED, SIGNATURES
+from mailgate.core.mail import Attachment
 from mailgate.core.policy import Policy
 from mailgate.core.token import Key
 from mailgate.render import before_quote
-from mailgate.surroundings import discreet
+from mailgate.surroundings import LeftBehind, discreet
 from mailgate.wire import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enclosed:
-    """Files that go along, and the names of those that do not."""
+    """Files that go along, and those that do not."""
 
     parts: tuple[Part, ...] = ()
-    missing: tuple[str, ...] = ()
+    missing: tuple[Part, ...] = ()
     withheld: tuple[str, ...] = ()  # of those, what must not leave the house
 
 
 def for_agents(parts: Sequence[Part], limit: int) -> Enclosed:
-    """As many files as `limit` octets hold, in their order; the others are named."""
+    """As many files as `limit` octets hold, in their order; the others are missing."""
     room, kept, missing = limit, [], []
     for part in parts:
         if len(part.data) <= room:
             kept.append(part)
             room -= len(part.data)
         else:
-            missing.append(part.filename)
+            missing.append(part)
     return Enclosed(parts=tuple(kept), missing=tuple(missing))
 
 
@@ -53,8 +54,28 @@ def for_customers(
     behind = [p for p in leaving if _stands_in(p, page) and not _stands_in(p, shown)]
     return Enclosed(
         parts=tuple(part for part in leaving if part not in behind),
-        missing=() if html else tuple(part.filename for part in behind),
+        missing=() if html else tuple(behind),
         withheld=tuple(part.filename for part in withheld),
+    )
+
+
+def left_behind(
+    missing: Sequence[Part],
+    larger: Sequence[Attachment],
+    inbox: int | None,
+    link: Callable[[str], str] | None,
+) -> tuple[LeftBehind, ...]:
+    """What is told of files that do not go along: with this notice, and with none at all.
+
+    `link` gives the address of a file by its sha256; `inbox` is the mail they came in.
+    """
+    known = (
+        *((part.filename, len(part.data), sha256(part.data).hexdigest()) for part in missing),
+        *((one.filename, one.size, one.digest) for one in larger),
+    )
+    return tuple(
+        LeftBehind(filename=name, size=size, link=link(digest) if link else "", inbox=inbox or 0)
+        for name, size, digest in known
     )
 
 

@@ -178,6 +178,11 @@ def storm(*, mails: int, minutes: int, until: datetime) -> None:
     )
 
 
+def fetched(*, ticket: int, inbox: int, part: int) -> None:
+    """A file was handed out by the link in an agent's notice."""
+    emit(logging.INFO, "fetched", ticket=ticket, inbox=inbox, part=part)
+
+
 # --- the daemon --------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from mailgate import crash, journal, listing, waiting
 from mailgate.compose import (
@@ -20,7 +21,7 @@ from mailgate.core.strip import own_words
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Purpose
 from mailgate.desk import Cause, Desk
-from mailgate.enclosing import Enclosed, for_agents, for_customers
+from mailgate.enclosing import Enclosed, for_agents, for_customers, left_behind
 from mailgate.gate import pass_gate
 from mailgate.recall import recall
 from mailgate.render import TemplateFailure, fitted
@@ -159,7 +160,7 @@ class Notices:
             attachments=files.parts,
             note="" if effect.notice in OURS - {Notice.LIST} else effect.note,
             lists=self._lists(effect),
-            around=self._around(effect, to, on, files),
+            around=self._around(effect, to, on, files, sealer),
             own=own,
             waiting=self._waiting(effect, own[to[0].address], sealer.mailbox),
             old=on.old,
@@ -303,7 +304,12 @@ class Notices:
         return for_agents(cause.parts, policy.attachments_max)
 
     def _around(
-        self, effect: Notify, to: tuple[Recipient, ...], on: Occasion, files: Enclosed
+        self,
+        effect: Notify,
+        to: tuple[Recipient, ...],
+        on: Occasion,
+        files: Enclosed,
+        sealer: Sealer,
     ) -> Surroundings:
         cause, number = self.cause, on.ticket.number
         if files.withheld:
@@ -311,19 +317,25 @@ class Notices:
             on.say("left-behind", files=", ".join(files.withheld), why=why)
         if effect.notice is not Notice.ANSWER:
             none = effect.notice in (*OURS, Notice.AGENT_BOUNCE, Notice.COLLISION)
-            behind = () if none else cause.left_behind
+            larger = () if none else cause.left_behind
             missing = files.missing if effect.notice not in HUMAN else ()
-            past = on.past.seen_by(self.desk.policy.agent_for(to[0].address))
-            newer = self._newer(effect)
-            return Surroundings(missing=(*missing, *behind), past=past, newer=newer)
-        if cause.left_behind:
-            names = ", ".join(cause.left_behind)
+            link = partial(sealer.file_link, cause.inbox, agent=to[0].address)
+            to_agent = to[0].role == "agent"
+            behind = left_behind(missing, larger, cause.inbox, link if to_agent else None)
+            return Surroundings(
+                missing=tuple(one.filename for one in behind),
+                left_behind=behind if to_agent else (),
+                past=on.past.seen_by(self.desk.policy.agent_for(to[0].address)),
+                newer=self._newer(effect),
+            )
+        names = tuple(one.filename for one in cause.left_behind)
+        if names:
             journal.trouble(what="attachments", error="too large to pass on", ticket=number)
-            on.say("left-behind", files=names)
+            on.say("left-behind", files=", ".join(names))
         if files.missing:
             why = "pictures of what was quoted"
-            on.say("left-behind", files=", ".join(files.missing), why=why)
-        return Surroundings(missing=cause.left_behind, quoted=self._quoted(to, on))
+            on.say("left-behind", files=", ".join(p.filename for p in files.missing), why=why)
+        return Surroundings(missing=names, quoted=self._quoted(to, on))
 
     def _newer(self, effect: Notify) -> Quoted | None:
         """The message that a notice is shown beside: one that an answer crossed, or the last."""

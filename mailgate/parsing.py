@@ -215,8 +215,8 @@ class Parsers:
 
 def passed_on(
     parsers: Parsers, raw: bytes, mail: ParsedMail
-) -> tuple[tuple[Part, ...], tuple[str, ...]]:
-    """Attachments that a notice may have to pass on, and the names of those too large for it.
+) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
+    """Attachments that a notice may have to pass on, and those too large for it.
 
     Raises what `Parsers.call` raises.
     """
@@ -224,7 +224,7 @@ def passed_on(
     for a in mail.attachments:
         if a.size + sum(w.size for w in wanted) <= PASS_ON_MAX:
             wanted.append(a)
-    left = tuple(a.filename for a in mail.attachments if a not in wanted)
+    left = tuple(a for a in mail.attachments if a not in wanted)
     if not wanted:
         return (), left
     data = parsers.call(parts_of, raw, [a.part for a in wanted])

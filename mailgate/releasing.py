@@ -18,7 +18,7 @@ from mailgate.core.case import Delivery
 from mailgate.core.decide import decide
 from mailgate.core.decision import Decision, HeldMail, Keys
 from mailgate.core.identify import identify
-from mailgate.core.mail import ParsedMail
+from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.desk import Cause, Desk, Reread
 from mailgate.parsing import Parsers, passed_on
 from mailgate.rereading import reread, with_mails
@@ -63,7 +63,7 @@ class _Read:
     mail: ParsedMail
     keys: Keys
     parts: tuple[Part, ...]
-    left_behind: tuple[str, ...]
+    left_behind: tuple[Attachment, ...]
     reread: Mapping[int, Reread]
 
 

@@ -99,6 +99,27 @@ class Sealer:
         generation = generations.get((number, folded(agent)), 0)
         return self._address(token.seal(replace(made, generation=generation), key))
 
+    def file_link(self, inbox: int | None, digest: str, agent: str) -> str:
+        """Where this agent can fetch a file (by its sha256) that came in an accepted mail.
+
+        "" where no page of ours serves it, or where it is no file of this ticket.
+        """
+        number, url = self.ticket.number, self.policy.files_url
+        if inbox is None or not url:
+            return ""
+        if all(file.ticket != number for file in self.tx.files.of(inbox, digest)):
+            return ""
+        key = self.tx.keys.current(self.now)
+        generations = self.tx.tickets.generations([number], [agent])
+        made = self._token(agent, Role.AGENT, key, Purpose.FILE, self.policy.trust.agent_days)
+        named = replace(
+            made,
+            number=inbox,
+            nonce=bytes.fromhex(digest)[: token.NONCE_OCTETS],
+            generation=generations.get((number, folded(agent)), 0),
+        )
+        return f"{url}{token.seal(named, key)}"
+
     def _speaking(self, person: Recipient, key: Key, ears: Ears) -> Token:
         """The token of this person's answers: to the desk, or aside."""
         role = _role(person.role)

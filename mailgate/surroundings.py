@@ -18,6 +18,7 @@ MAX_LINE = 300  # characters of a quoted line
 MAX_NEWER = 20_000  # characters of a message that an answer crossed
 SHOWN = 3  # tickets of each kind that a notice names
 MAX_RESOLUTION = 300  # characters of how one was solved
+_HREF_OR_WORD = re.compile(r"""(\shref="[^"<>]*")|[^\s<>"']+""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,16 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """A file that does not go along, as agents are told of it."""
+
+    filename: str
+    size: int  # octets
+    link: str = ""  # where its one reader can fetch it; "" nowhere
+    inbox: int = 0  # the mail it came in, 0 for none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """All of it; what does not apply is empty."""
 
@@ -74,6 +85,7 @@ class Surroundings:
     newer: Quoted | None = None  # what an agent's answer crossed, or what was said last
     past: Past = field(default_factory=Past)
     missing: tuple[str, ...] = ()  # names of files that do not go along
+    left_behind: tuple[LeftBehind, ...] = ()  # the same, for an agent
 
 
 def trail(quoted: Quoted | None, policy: Policy) -> dict[str, object]:
@@ -161,6 +173,27 @@ def discreet(text: str, policy: Policy, instead: str) -> str:
     if private is None or not ("@" in text or "%40" in text):
         return text
     return private.sub(lambda found: instead if "@" in found[0] else quote(instead, safe=""), text)
+
+
+def unlinked(text: str, policy: Policy) -> str:
+    """A text or safe HTML for customers: without links to files, which are for agents alone.
+
+    A mail server may have wrapped them in links of its own, once or twice.
+    """
+    url = policy.files_url.lower()
+    once = quote(url, safe="").lower()
+    forms = (url, once, quote(once, safe="").lower())
+    low = text.lower()
+    if not url or not any(form in low for form in forms):
+        return text
+
+    def judge(found: re.Match[str]) -> str:
+        word = found[0].lower()
+        if not any(form in word for form in forms):
+            return found[0]
+        return "" if found[1] else f"{found[0][: word.find('http')]}…"
+
+    return _HREF_OR_WORD.sub(judge, text)
 
 
 @lru_cache(maxsize=4)

@@ -21,7 +21,7 @@ from mailgate.core import thread
 from mailgate.core.decide import decide, quarantine
 from mailgate.core.decision import Decision, Keys, Outcome
 from mailgate.core.identify import identify
-from mailgate.core.mail import ParsedMail
+from mailgate.core.mail import Attachment, ParsedMail
 from mailgate.desk import Cause, Desk, Reread
 from mailgate.facing import delivery, keys_of
 from mailgate.parsing import Parsers, passed_on
@@ -63,7 +63,7 @@ class _Read:
     waiting: Waiting
     mail: ParsedMail
     parts: tuple[Part, ...]
-    left_behind: tuple[str, ...] = ()
+    left_behind: tuple[Attachment, ...] = ()
     stamp: Stamped | None = None
     reread: Mapping[int, Reread] = field(default_factory=dict)
 
@@ -325,7 +325,7 @@ class Worker:
 
     def _parts(
         self, job: _Job, mail: ParsedMail, keys: Keys
-    ) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    ) -> tuple[tuple[Part, ...], tuple[Attachment, ...]]:
         """What a notice may have to pass on; read in a killable process, before the transaction."""
         if not job.waiting.live or not (self.desk.policy.agents or keys.ids or keys.numbers):
             return (), ()

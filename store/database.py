@@ -29,6 +29,7 @@ from store.engine import (
     translated,
 )
 from store.facts import FactFinder
+from store.files import Files
 from store.held import Held
 from store.history import History
 from store.inbox import Inbox
@@ -120,6 +121,11 @@ class Tx:
     def facts(self) -> FactFinder:
         """The one read before a decision."""
         return FactFinder(self.conn)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files that came with mails."""
+        return Files(self.conn)
 
     @cached_property
     def outbox(self) -> Outbox:

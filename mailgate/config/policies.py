@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from mailgate.config.models import Config
 from mailgate.core.people import Agent, Mailbox
-from mailgate.core.policy import Customers, Policy, Rule, Trust
+from mailgate.core.policy import FILES, Customers, Policy, Rule, Trust
 from mailgate.core.ticket import LifeCycle
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")  # as datetime counts them
@@ -57,11 +57,17 @@ def policy(
         attachments_max=config.agents.attachments_max,
         quote_lines=config.agents.quote_lines,
         public_url=desk.public_url,
+        files_url=_files_url(config),
         timezone=desk.timezone,
         digest=config.agents.digest,
         duty=config.agents.duty,
         workdays=frozenset(DAYS.index(day) for day in config.sla.hours),
     )
+
+
+def _files_url(config: Config) -> str:
+    url = config.helpdesk.public_url
+    return f"{url}{FILES}" if url and config.web.listen else ""
 
 
 def _customers(config: Config) -> Customers:

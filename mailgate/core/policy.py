@@ -121,6 +121,7 @@ class Policy:
     attachments_max: int = 10 << 20  # octets of attachments that go along with an agent's notice
     quote_lines: int = 30  # of the customer's last message, below an answer; 0: none
     public_url: str = ""  # where the web pages are reached, "" nowhere
+    files_url: str = ""  # what links to files begin with, "" where no page of ours serves them
     digest: str = ""  # "08:00": when agents get their morning digest; "" never
     duty: tuple[str, ...] = ()  # agents who decide on what waits for somebody; empty: leads
     workdays: frozenset[int] = frozenset()  # on which days, Monday is 0; empty: on all
@@ -169,6 +170,9 @@ class Policy:
         """How long after its closing an answer opens a ticket of this queue again."""
         return self.reopen_by_queue.get(queue, self.reopen_within)
 
+
+# The path of links to files, below the address of the web pages.
+FILES = "/file/"
 
 # Kinds that must never be answered by a machine (RFC 3834, section 2).
 AUTOMATIC_KINDS: frozenset[Kind] = frozenset({Kind.AUTO_REPLY, Kind.BOUNCE, Kind.LIST})

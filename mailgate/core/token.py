@@ -1,4 +1,4 @@
-"""Tokens: sealed addresses and Message-IDs that prove what somebody was sent.
+"""Tokens: sealed addresses, Message-IDs and links that prove what somebody was sent.
 
 A token says what it is for, which ticket (or held mail, or copy) it speaks of, who it was made
 for, in which role and until when; a MAC over all of that makes it one of ours (HMAC, RFC 2104,
@@ -12,7 +12,7 @@ saw a mail of ours; it is never the identity of whoever writes.
     octets 4-8    number
     octets 9-14   holder: the first six octets of SHA-256 of the address in lower case
     octet 15      generation: tokens of an older one have been called back
-    [octets 16-21 nonce, in Message-IDs alone]
+    [octets 16-21 nonce, in Message-IDs; in links the first octets of SHA-256 of the file]
     last 13       MAC over all octets before
 """
 
@@ -44,9 +44,10 @@ _LONG = 56  # with one
 _IN_ADDRESS = re.compile(rf"^([^+@]*)\+([a-z2-7]{{{_SHORT}}})@", re.IGNORECASE)
 _IN_ID = re.compile(rf"^<mg\.([a-z2-7]{{{_LONG}}})@", re.IGNORECASE)
 # Anywhere in a text: an address may be cut at its "+" or wrapped, and show the token alone.
-# "+" is written %2B in links, =2B in quoted text and +2B in reports (RFC 3461, section 4).
+# "+" is written %2B in links, =2B in quoted text and +2B in reports (RFC 3461, section 4); "/" is
+# %2F in a link that a mail server wrapped in one of its own, %252F where two of them did.
 _RUN = re.compile(
-    rf"(?:(?<![a-z0-9])|(?<=[%=+]2b))(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])",
+    rf"(?:(?<![a-z0-9])|(?<=[%=+]2[bf])|(?<=%252[bf]))(?:[a-z2-7]{{{_LONG}}}|[a-z2-7]{{{_SHORT}}})(?![a-z0-9])",
     re.IGNORECASE,
 )
 
@@ -61,6 +62,7 @@ class Purpose(IntEnum):
     NOTE = 5  # a note address: an agent's words to a ticket that never leave the house
     DUTY = 6  # answers a duty list, or the question about an answer to it: `number` is the list
     SIDE = 7  # a side conversation on a ticket, by address or Message-ID: never for customers
+    FILE = 0  # a link to a file, in an agent's notice: `number` is the accepted mail it came in
 
 
 # A challenge has the release token as its Message-ID: where no address with a token reaches us, an
@@ -197,6 +199,13 @@ def in_id(message_id: str) -> Sealed | None:
     found = _IN_ID.match(message_id)
     sealed = open_(found[1]) if found else None
     return sealed if sealed and sealed.token.purpose in _IN_IDS else None
+
+
+def in_link(text: str) -> Sealed | None:
+    """The token that a link to a file ends in, not yet believed."""
+    sealed = open_(text)
+    named = sealed and sealed.token.purpose is Purpose.FILE and sealed.token.nonce
+    return sealed if named else None
 
 
 def message_id(text: str, domain: str) -> str:

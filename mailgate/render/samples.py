@@ -33,6 +33,14 @@ _PLAIN: Mapping[str, object] = MappingProxyType(
         "copies": ("carol@example.net", "dave@example.com"),
         "attachments": ("photo.jpg",),
         "missing": ("video.mp4",),
+        "left_behind": (
+            {
+                "name": "video.mp4",
+                "size": 24_000_000,
+                "link": "https://help.example.org/file/iaqaaaabvzqaaaaaabqgzdfmzuhcd3ovlyaabnxmq2f4wy",
+                "mail": 17,
+            },
+        ),
         "earlier": ({"number": 1001, "subject": "No toner", "status": "closed", "days": 12},),
         "solved": ({"number": 987, "subject": "Jammed", "resolution": "Took out the sheet."},),
         "actions": dict.fromkeys(("take", "close", "note", "waiting", "help"), "mailto:x@y.test"),

@@ -1,4 +1,4 @@
-"""The Starlette app: five addresses, GET and HEAD only, and no way to change anything."""
+"""The Starlette app: six addresses, GET and HEAD only, and no way to change anything."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from mailgate import journal
+from mailgate.core.policy import FILES
+from mailgate.fetching import Fetcher
 from mailgate.render import Markup, Renderer
 from mailgate.resources import resource
 from mailgate.web import metrics
+from mailgate.web.files import Files
 from mailgate.web.health import DATABASE_DOWN
 from mailgate.web.lookout import Lookout
 from mailgate.web.view import numbers, page
 from store.database import Database, Unavailable
+
+GONE = {
+    "title": "There is no file here",
+    "words": "A link to a file works for some weeks, for the agent it was sent to, and as long as "
+    "that agent works on the ticket. Whoever runs this desk can still have the file: "
+    "mailgate raw gives the whole mail.",
+}
+BUSY = {
+    "title": "Too much at once",
+    "words": "Several files are being fetched just now. Try again in a few seconds.",
+}
 
 
 def _now() -> datetime:
@@ -37,7 +51,7 @@ def make_app(
     template_dirs: Sequence[Path] = (),
     sources: Collection[str] | None = None,
     clock: Callable[[], datetime] = _now,
-) -> Starlette:
+) -> App:
     """The web of one installation.
 
     `name` heads the page. `template_dirs` are the operator's own, looked at before the shipped
@@ -46,13 +60,15 @@ def make_app(
     """
     renderer = Renderer([*template_dirs, resource("templates") / "web"])
     lookout = Lookout(database, started=started, sources=sources, clock=clock)
-    return _App(_Pages(lookout, renderer, name=name, started=started))
+    pages = _Pages(lookout, renderer, name=name, started=started)
+    return App(pages)
 
 
-class _App(Starlette):
+class App(Starlette):
     """Starlette whose every answer, errors included, carries the strict headers."""
 
     def __init__(self, pages: _Pages) -> None:
+        self._files = Files(gone=pages.gone, busy=pages.busy, outage=pages.outage)
         super().__init__(
             routes=[
                 Route("/", pages.status, methods=["GET"]),
@@ -60,12 +76,18 @@ class _App(Starlette):
                 Route("/healthz", pages.healthz, methods=["GET"]),
                 Route("/readyz", pages.readyz, methods=["GET"]),
                 Route("/metrics", pages.metrics, methods=["GET"]),
+                Route(f"{FILES}{{token:path}}", self._files.file, methods=["GET"]),
             ],
             exception_handlers={Exception: pages.broken},
         )
         # The redirect would be built from the Host header, which anybody can forge.
         self.router.redirect_slashes = False
         self._strict = [(k.encode(), v.encode()) for k, v in _headers(pages.style).items()]
+
+    def with_files(self, fetcher: Fetcher) -> App:
+        """The same, and it serves files to agents; without this every link leads nowhere."""
+        self._files.fetcher = fetcher
+        return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def strict(message: Message) -> None:
@@ -90,7 +112,7 @@ def _headers(style: str) -> Mapping[str, str]:
 
 
 class _Pages:
-    """One method per address. They are no coroutines: Starlette runs each in a thread."""
+    """One method per page. They are no coroutines: Starlette runs each in a thread."""
 
     def __init__(
         self, lookout: Lookout, renderer: Renderer, *, name: str, started: datetime
@@ -107,7 +129,7 @@ class _Pages:
         try:
             picture = self._lookout.picture()
         except Unavailable as error:
-            return self._outage(error)
+            return self.outage(error)
         context = page(picture, self._started)
         return HTMLResponse(self._render("status.html.j2", context))
 
@@ -145,7 +167,17 @@ class _Pages:
         journal.trouble(what="web", error=error)
         return PlainTextResponse("Internal error; the journal of mailgate says more.\n", 500)
 
-    def _outage(self, error: Unavailable) -> Response:
+    def gone(self) -> Response:
+        """A file that cannot be had by this link, whatever the reason."""
+        return HTMLResponse(self._render("refused.html.j2", GONE), 404)
+
+    def busy(self) -> Response:
+        """A file that can be had a little later."""
+        body = self._render("refused.html.j2", BUSY)
+        return HTMLResponse(body, 503, headers={"retry-after": "5"})
+
+    def outage(self, error: Unavailable) -> Response:
+        """What people read while the database is away."""
         journal.trouble(what="web", error=error)
         body = self._render("outage.html.j2", {"problem": DATABASE_DOWN})
         return HTMLResponse(body, 503, headers={"retry-after": "15"})

@@ -24,8 +24,11 @@ HEADERS = {
     *("content-language", "mime-version", "content-type", "content-transfer-encoding"),
     *("x-mailgate-loop", "auto-submitted", "precedence", "x-auto-response-suppress"),
 }
-# Of agents' notices: the marker, and addresses that act.
-OF_AGENTS = ("##-", "mailto:support+", "mailto:sales+", "%23close", "mailgate held")
+# Of agents' notices: the marker, addresses that act, and links to files.
+OF_AGENTS = (
+    *("##-", "mailto:support+", "mailto:sales+", "%23close", "mailgate held", "mailgate raw"),
+    *("help.example.org/file", "help.example.org%2ffile"),
+)
 _TOKEN = re.compile(r"[a-z2-7]{47,56}", re.IGNORECASE)
 _SEALED = re.compile(r"(?:\+|%2b|\bmg\.)[a-z2-7]{47,56}(?=@|%40)")
 _CLIENT = re.compile(r"\b(?:received: from|x-originating-ip|user-agent:|x-mailer:)", re.IGNORECASE)

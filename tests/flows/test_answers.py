@@ -240,7 +240,7 @@ def test_agents_see_pictures_where_they_stand_and_files_that_fit(opened: Open) -
     notice = house.last(ANA).mail
     assert files(notice) == [("so.png", "inline")]
     assert "It looks <i>so</i>:" in page(notice)
-    assert "Not attached: big.txt · https://help.example" in words(notice)
+    assert "Not attached: big.txt (1 kB)\r\nhttps://help.example/file/" in words(notice)
     assert files(house.last(CARL).mail) == [
         ("so.png", "inline"),
         ("big.txt", "attachment"),

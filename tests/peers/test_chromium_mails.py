@@ -20,7 +20,7 @@ from mailgate.compose import (
 from mailgate.context import NoticeContext
 from mailgate.core.decision import Notice, Recipient
 from mailgate.render import SAMPLES, safe_html
-from mailgate.surroundings import Earlier, Past, Quoted, Solved, Surroundings
+from mailgate.surroundings import Earlier, LeftBehind, Past, Quoted, Solved, Surroundings
 from mailgate.wire import Part
 from tests.peers.test_chromium import Browser, browser
 from tests.shell.notice_rig import (
@@ -59,6 +59,15 @@ PAST = Past(
         Solved(number=7, subject=LONG[:110], queue="support", resolution=LONG[:290]),
     ),
 )
+FILES = (
+    LeftBehind(
+        filename="video of the printer.mp4",
+        size=24_000_000,
+        link=f"https://help.example.org/file/{'a' * 56}",
+        inbox=17,
+    ),
+    LeftBehind(filename=f"{'x' * 120}.zip", size=900, inbox=17),
+)
 AGENTS = replace(
     CONTEXT,
     recipients=(TO_ANA,),
@@ -67,7 +76,7 @@ AGENTS = replace(
         Part(filename="photo.jpg", content_type="image/jpeg", data=b"x"),
         Part(filename="a.gif", content_type="image/gif", data=b"", inline=True, content_id="a"),
     ),
-    around=Surroundings(past=PAST, missing=("video of the printer.mp4",)),
+    around=Surroundings(past=PAST, left_behind=FILES),
     own={ANA.address: own(reply_to=REPLY)},
     note_address=REPLY,
 )

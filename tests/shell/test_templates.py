@@ -26,7 +26,7 @@ from mailgate.core.people import Author
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
 from mailgate.render import SAMPLES, Markup
-from mailgate.surroundings import Quoted, Surroundings
+from mailgate.surroundings import LeftBehind, Quoted, Surroundings
 from tests.shell.notice_rig import (
     ANA,
     BOB,
@@ -187,6 +187,19 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
 }
 
 
+LEFT_BEHIND = Surroundings(
+    left_behind=(
+        LeftBehind(
+            filename="A <b>film</b>.mp4",
+            size=24_499_999,
+            link=f"https://help.example.org/file/{'x' * 56}",
+            inbox=17,
+        ),
+        LeftBehind(filename="log.txt", size=999_000, inbox=17),
+    )
+)
+
+
 def story(language: str, notice: Notice) -> NoticeContext:
     """A plausible occasion for each notice."""
     base = replace(CONTEXT, language=language, recipients=(BOB, CAROL))
@@ -202,7 +215,11 @@ def story(language: str, notice: Notice) -> NoticeContext:
         case Notice.ANSWER:
             return replace(base, author=FROM_ANA.author, message="Hello Bob,\n\nplease try again.")
         case Notice.AGENT_MESSAGE:
-            return replace(base, html=Markup("<p>Hello,</p><p>still <b>jammed</b>.</p>"))
+            return replace(
+                base, html=Markup("<p>Hello,</p><p>still <b>jammed</b>.</p>"), around=LEFT_BEHIND
+            )
+        case Notice.AGENT_HELD:
+            return replace(base, **OCCASIONS[notice], around=LEFT_BEHIND)
         case _:
             return replace(base, **OCCASIONS.get(notice, {}))
 
