@@ -18,7 +18,7 @@ MAX_LINE = 300  # characters of a quoted line
 MAX_NEWER = 20_000  # characters of a message that an answer crossed
 SHOWN = 3  # tickets of each kind that a notice names
 MAX_RESOLUTION = 300  # characters of how one was solved
-_HREF_OR_WORD = re.compile(r"""(\shref="[^"<>]*")|[^\s<>"']+""", re.IGNORECASE)
+_HREF_OR_WORD = re.compile(r"""(\shref="[^"<>]*")|[^\s<>"'()\[\]]+""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ the timers, `set_aside` of what waits for the worker, with a reason). `story.tom
 In mails `{notice:ADDRESS}` is the Message-ID of our last mail to that address, `{reply:ADDRESS}`
 the address it is to be answered at, `{return:ADDRESS}` its return path; `{release:ADDRESS}` and
 `{note:ADDRESS}` are the addresses that our last such mail names, `{duty:ADDRESS}` that of the first
-duty list. All may stand in `rcpt` and `mail_from`, too. `story.toml` may hold `config`: more of
-config.toml.
+duty list, `{file:ADDRESS}` the last link to a file. All may stand in `rcpt` and `mail_from`, too.
+`story.toml` may hold `config`: more of config.toml.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from tests.flows.site import config_with
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
 _UNSAID = ("message", "inverse")  # of an event: ids, and what a database writes in its own order
 _ASKING = ("challenge", "agent-held", "collision")
-_WISH = re.compile(r"\{(notice|reply|return|release|note|duty):([^}]+)\}")
+_WISH = re.compile(r"\{(notice|reply|return|release|note|duty|file):([^}]+)\}")
 _OURS = re.compile(r"<mg\.(?:\d+\.[0-9a-f]+|[a-z2-7]{56})@example\.org>")
-_TOKEN = re.compile(r"(\+|%2B)([a-z2-7]{47})@", re.IGNORECASE)
+_TOKEN = re.compile(r"(\+|%2B)([a-z2-7]{47})(?=@)|(/file/)([a-z2-7]{56})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +78,13 @@ class Sent:
         found = re.findall(r"[^\s<>]+\+([a-z2-7]{47})@[a-z.]+", body.get_content() if body else "")
         notes = [t for t in found if (s := open_(t)) and s.token.purpose is Purpose.NOTE]
         return f"support+{notes[-1]}@example.org" if notes else ""
+
+    @property
+    def file(self) -> str:
+        """The link to a file in the text, "" where there is none."""
+        body = self.mail.get_body(("plain",))
+        found = re.search(r"https?://\S+/file/[a-z2-7]{56}", body.get_content() if body else "")
+        return found[0] if found else ""
 
     @property
     def release(self) -> str:
@@ -174,6 +181,8 @@ class House:
             mail = asked[-1] if match[1] == "release" else self.last(match[2])
             if match[1] == "duty":
                 return next(m.reply_to for m in self.sent(match[2]) if m.notice == "duty")
+            if match[1] == "file":
+                return next(m.file for m in reversed(self.sent(match[2])) if m.file)
             if match[1] == "note":
                 return [m.note for m in self.sent(match[2]) if m.note][-1]
             return {
@@ -254,8 +263,9 @@ class Transcript:
             return self._names.setdefault(match[0], f"<notice-{len(self._names) + 1}@ours>")
 
         def tagged(match: re.Match[str]) -> str:
-            named = self._tags.setdefault(match[2], f"token-{len(self._tags) + 1}")
-            return f"{match[1]}{named}@"
+            text = match[2] or match[4]
+            named = self._tags.setdefault(text, f"token-{len(self._tags) + 1}")
+            return f"{match[1] or match[3]}{named}"
 
         return _TOKEN.sub(tagged, _OURS.sub(name, line))
 

@@ -127,9 +127,9 @@ LINKS = replace(POLICY, files_url="https://help.example.org/file/")
     [
         ("see https://help.example.org/file/abc now", "see … now"),
         ("HTTPS://HELP.EXAMPLE.ORG/FILE/ABC", "…"),
-        ("(https://help.example.org/file/abc)", "(…"),
+        ("(https://help.example.org/file/abc)", "(…)"),
         ("<https://help.example.org/file/abc>", "<…>"),
-        ("[v](https://help.example.org/file/abc)", "[v](…"),
+        ("[v](https://help.example.org/file/abc)", "[v](…)"),
         ("https://safe.example/?url=https%3A%2F%2Fhelp.example.org%2Ffile%2Fabc&x=1 a", "… a"),
         ("https://s.example/?u=https%253A%252F%252Fhelp.example.org%252Ffile%252Fabc", "…"),
         ('<a href="https://help.example.org/file/abc" title="x">v</a>', '<a title="x">v</a>'),
