@@ -9,6 +9,8 @@ from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.collision import Order
 from mailgate.core.decision import (
+    TO_CUSTOMER,
+    TO_NOBODY,
     Approve,
     Decision,
     DropHeld,
@@ -115,7 +117,11 @@ def _told_late(case: Case, late: str) -> Notify:
     own = strip.own_words(case.mail.visible or case.mail.text).strip()
     lines = [f"Nothing was done: {late}."]
     lines += [f"What you wrote now reached nobody:\n\n{own}"] if own else []
-    return Notify(notice=Notice.TRANSCRIPT, to=(to,), note="\n\n".join(lines))
+    held = case.facts.held
+    # Only what crossed a public message is known to be for the customer, and not said aside.
+    public = held is not None and held.why.startswith(collision.COLLIDED)
+    ears = TO_CUSTOMER if public else TO_NOBODY
+    return Notify(notice=Notice.TRANSCRIPT, to=(to,), note="\n\n".join(lines), ears=ears)
 
 
 def _told_dropped(case: Case, effect: Effect) -> tuple[Notify, ...]:
