@@ -61,13 +61,19 @@ def read_mail(raw: bytes, languages: tuple[str, ...], dress: bool = False) -> Pa
 def _told_apart(mail: ParsedMail, languages: tuple[str, ...], dress: bool) -> ParsedMail:
     parts = strip(mail.text, mail.html)
     return replace(
+        _with_parts(mail, parts),
+        language=language_of(mail, parts.visible, languages),
+        new_html=dressed(mail.html, parts.visible or mail.text) if dress else "",
+    )
+
+
+def _with_parts(mail: ParsedMail, parts: Stripped) -> ParsedMail:
+    return replace(
         mail,
         visible=parts.visible,
         quoted=parts.quoted,
         signature=parts.signature,
         cuts=tuple(map(str, parts.cuts)),
-        language=language_of(mail, parts.visible, languages),
-        new_html=dressed(mail.html, parts.visible or mail.text) if dress else "",
     )
 
 
@@ -90,9 +96,10 @@ def _too_slow(_signal: int, _frame: FrameType | None) -> None:
     raise TimeoutError
 
 
-def strip_again(raw: bytes, text: str) -> Stripped:
-    """The parts of a text that was stored, by the HTML of its mail; for `Parsers.call`."""
-    return strip(text, parse(raw).html)
+def strip_again(raw: bytes, text: str) -> ParsedMail:
+    """A mail with the text of it that was stored, told apart; for `Parsers.call`."""
+    mail = parse(raw)
+    return _with_parts(replace(mail, text=text), strip(text, mail.html))
 
 
 def parts_of(raw: bytes, parts: list[int]) -> list[bytes]:

@@ -301,6 +301,7 @@ class Worker:
             flood_minutes=policy.flood_minutes,
         )
         facts = quoting.with_notice(tx, mail, facts, policy)
+        mail = quoting.told_apart(mail, facts, policy)
         facts = replace(facts, messages=with_mails(facts.messages, read.reread))
         crash.point("work.thread")
         decision = decide(mail, delivery(waiting, now, read.stamp), facts, policy)

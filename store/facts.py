@@ -163,7 +163,7 @@ class FactFinder:
         facts = replace(
             facts,
             keys=kept.Keys(self._conn).all(),
-            sent=self._sent([i for i in (*keys.ids, keys.reported_id) if i]),
+            sent=self.sent([i for i in (*keys.ids, keys.reported_id) if i]),
             seen=self._seen([*keys.ids, keys.own_id], keys.own_id),
             held=Held(self._conn).get(keys.held) if keys.held is not None else None,
             duty=Duty(self._conn).get(keys.duty) if keys.duty is not None else None,
@@ -180,7 +180,7 @@ class FactFinder:
         self, keys: Keys, sent: Mapping[str, SentMail] | None = None
     ) -> dict[int, StoredMessage]:
         """Messages that `#split` may mean: by number, or as what the notices answered tell."""
-        sent = self._sent(keys.ids) if sent is None else sent
+        sent = self.sent(keys.ids) if sent is None else sent
         came = {mail.inbox for mail in sent.values() if mail.inbox is not None}
         return self._splitting.named(keys.messages, came)
 
@@ -248,7 +248,8 @@ class FactFinder:
             challenges=row.challenges,
         )
 
-    def _sent(self, ids: Sequence[str]) -> dict[str, SentMail]:
+    def sent(self, ids: Sequence[str]) -> dict[str, SentMail]:
+        """Mails of ours by their Message-IDs, as far as `ids` are such."""
         if not ids:
             return {}
         by_key = {id_key(i): i for i in ids}

@@ -12,8 +12,10 @@ import typer
 from mailgate.cli.fields import LAST_ID
 from mailgate.cli.house import STATE, Failure, House, house, print_json, printable
 from mailgate.cli.settling import parsers_of
+from mailgate.core.mail import ParsedMail
 from mailgate.core.strip import Stripped, strip
 from mailgate.parsing import Parsers, WorkerDied, strip_again
+from mailgate.quoting import told_again
 from store.blobs import BlobMissing
 from store.history import Stored
 from store.ticket_rows import Event
@@ -29,7 +31,7 @@ class _Change:
     """A message that would read differently."""
 
     message: Stored
-    parts: Stripped
+    parts: Stripped | ParsedMail
 
 
 @dataclass(kw_only=True)
@@ -81,12 +83,14 @@ def _batches(
         yield [change for change in found if change.parts.visible != change.message.visible]
 
 
-def _again(home: House, parsers: Parsers, message: Stored, tally: _Tally) -> Stripped:
+def _again(home: House, parsers: Parsers, message: Stored, tally: _Tally) -> Stripped | ParsedMail:
     """The message stripped with the mail's HTML, or without where that cannot be had."""
     try:
         with home.database.reading() as tx:
             raw = tx.blobs.get(message.digest)
-        return parsers.call(strip_again, raw, message.text)
+        mail = parsers.call(strip_again, raw, message.text)
+        with home.database.reading() as tx:
+            return told_again(tx, mail, home.desk.policy)
     except BlobMissing:
         tally.without_bytes += 1
     except (TimeoutError, MemoryError, WorkerDied) as error:

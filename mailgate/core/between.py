@@ -28,7 +28,7 @@ _GREETING = 4  # words; an answer is longer
 # Where a client writes links, pictures and numbers of its own; they are nobody's words.
 _LINK = re.compile(r"<[^<>\s]{1,2000}>|\]\([^()\s]{1,2000}\)|\b[a-z]{2,8}:[^\s<>]{5,2000}")
 _PICTURE = re.compile(r"\[(?:image|cid|inline image)\s?:[^\]\n]{0,300}\]", re.IGNORECASE)
-_NUMBERED = re.compile(r"[\s>]{0,40}[0-9]{1,3}[.)]\s")
+_NUMBERED = re.compile(r"^[ \t>]{0,40}[0-9]{1,3}[.)]\s", re.MULTILINE)
 _HIDDEN = re.compile(r"<(head|style|script)\b.{0,20000}?</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]{1,2000}>")
 
@@ -57,7 +57,7 @@ def lost(text: str, own: str, signature: str, notice: Sequence[str]) -> list[tup
     lines = text.split("\n", MAX_LINES)[:MAX_LINES]
     marker = next((at for at, line in enumerate(lines) if "##-" in line), -1)
     asked = _asked(lines, marker + 1, f"{own}\n{signature}")
-    ours = _ours(asked, [f" {_words(said[:MAX_SAID])} " for said in _readings(notice)])
+    ours = _ours(asked, [f" {words(said)} " for said in readings(notice)])
     sure = (at for at in sorted(ours) if marker >= 0 or asked[at].count(" ") + 1 >= _SURE)
     begin, end = next(sure, len(lines)), max(ours, default=0)
     if len(_WORD.findall(own)) <= _GREETING:
@@ -73,17 +73,19 @@ def _asked(lines: Sequence[str], begin: int, kept: str) -> dict[int, str]:
     for at, line in enumerate(lines):
         if known[line.strip()] > 0:
             known[line.strip()] -= 1
-        elif at >= begin and (words := _words(line)):
-            asked[at] = words
+        elif at >= begin and (said := words(line)):
+            asked[at] = said
     return asked
 
 
-def _readings(notice: Sequence[str]) -> list[str]:
+def readings(notice: Sequence[str]) -> list[str]:
+    """What our mail says, by its text and by its HTML."""
     text, html = (*notice, "")[:2]
-    return [text, unescape(_TAG.sub(" ", _HIDDEN.sub(" ", html[: 2 * MAX_SAID])))]
+    page = unescape(_TAG.sub(" ", _HIDDEN.sub(" ", html[: 2 * MAX_SAID])))
+    return [text[:MAX_SAID], page[:MAX_SAID]]
 
 
-def _words(line: str) -> str:
+def words(line: str) -> str:
     """The words of a line and one blank between them, as far as clients leave them alone."""
     bare = _LINK.sub(" ", _PICTURE.sub(" ", _NUMBERED.sub(" ", line)))
     return " ".join(_WORD.findall(bare.lower()))
@@ -94,9 +96,9 @@ def _ours(asked: dict[int, str], said: list[str]) -> set[int]:
     no word of ours because a longer line of ours has it."""
     found = set()
     for at in sorted(asked, key=lambda at: len(asked[at]), reverse=True):
-        words = f" {asked[at]} "
+        here = f" {asked[at]} "
         for i, one in enumerate(said):
-            if words in one:
+            if here in one:
                 found.add(at)
-                said[i] = one.replace(words, " \0 ", 1)
+                said[i] = one.replace(here, " \0 ", 1)
     return found

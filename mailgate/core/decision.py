@@ -287,7 +287,7 @@ class Facts:
     answered: tuple[int, ...] = ()  # tickets with an agent's answer of this very Message-ID
     # For an agent's mail: public messages since the oldest of the mails of ours it refers to.
     last_words: Mapping[int, tuple[LastWord, ...]] = field(default_factory=dict)
-    # For an agent's mail: the text and the HTML of the notice it answers; () unknown.
+    # The text and the HTML of the mail of ours that it answers; () unknown, or not asked for.
     notice: tuple[str, ...] = field(default=(), repr=False)
     messages: Mapping[int, StoredMessage] = field(default_factory=dict)  # that it may name
     parted: Mapping[int, tuple[int, ...]] = field(default_factory=dict)  # -> those it was split off

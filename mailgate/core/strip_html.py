@@ -145,6 +145,7 @@ _HINTS = (
     "divrplyfwdmsg",
     "border-top",
     "zwchr",
+    "ymail_android_quoted_text_header",
     "stopspelling",
     'name="quote"',
     "signature",
@@ -275,13 +276,15 @@ def _cited(given: dict[str, str]) -> tuple[Mark | None, str]:
 
 
 def _outlook(given: dict[str, str], small: str, at: int) -> tuple[Mark | None, str]:
-    """Outlook, Zimbra and Windows Mail say where a quote begins, not where it ends."""
+    """Outlook, Zimbra, Windows Mail and Yahoo on phones say where a quote begins, not its end."""
     if given.get("id") in ("divrplyfwdmsg", "stopspelling"):
         return Mark.REST, "Outlook on the web"
     if given.get("id") == "appendonsend" and _near(small, "divrplyfwdmsg", at):
         return Mark.REST, "Outlook on the web"
     if given.get("id") == "zwchr":
         return Mark.REST, "Zimbra"
+    if given.get("id") == "ymail_android_quoted_text_header":
+        return Mark.REST, "Yahoo on a phone"
     if _BORDER.search(given.get("style", "")) and _labels(small[at : at + _LABELS_NEAR]):
         return Mark.REST, "Outlook"
     return None, ""

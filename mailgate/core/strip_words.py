@@ -12,7 +12,7 @@ WROTE: Mapping[str, tuple[str, ...]] = {
     "en": ("wrote", "writes"),
     "es": ("escribió", "escribio", "escribe"),
     "fr": ("a écrit", "a ecrit", "écrit", "écrivait"),
-    "de": ("schrieb", "schreibt", "hat geschrieben"),
+    "de": ("schrieb", "schreibt", "hat geschrieben", "folgendes geschrieben"),
     "it": ("ha scritto", "scrive", "scriveva"),
     "pt": ("escreveu", "escreve"),
     "nl": ("schreef", "schrijft", "het volgende geschreven"),

@@ -17,6 +17,7 @@ MAIL = "Ana Torres <ana@example.org>"
         (f"El lun, 4 may 2026 a las 11:02, {MAIL} escribió:", "es"),
         (f"Le lun. 4 mai 2026 à 11:02, {MAIL} a écrit :", "fr"),
         ("Ana Torres schrieb am 04.05.2026 11:02:03:", "de"),
+        (f"Am Montag, 4. Mai 2026 um 11:02 UTC hat {MAIL} Folgendes geschrieben:", "de"),
         (f"Il giorno lun 4 mag 2026 alle ore 11:02 {MAIL} ha scritto:", "it"),
         (f"A segunda, 4/05/2026, 11:02, {MAIL} escreveu:", "pt"),
         (f"Op ma 4 mei 2026 om 11:02 schreef {MAIL}:", "nl"),
@@ -309,3 +310,15 @@ def test_the_line_drawn_above_a_quote_was_an_answer() -> None:
     assert own_words(f"* * *\n\n{head}\n\n{REPLY_MARKER}\nsecret") == ""
     assert own_words("____________\n") == ""
     assert own_words("👍") == "👍"
+
+
+def test_a_quote_that_begins_in_the_line_of_its_heading_was_no_quote() -> None:
+    heading = "Am Mo., Mai 4, 2026 at 9:01 schrieb Support<s@example.org>:"
+    text = f"{NEW}\n\nYahoo Mail: Suchen\n\n  {heading}   Guten Tag,\n\nsecret\n"
+    html = (
+        f'<div>{NEW}</div><div id="ymail_android_signature">Yahoo Mail: Suchen</div>'
+        '<div id="ymail_android_quoted_text_header">  </div><blockquote style="margin: 0"><div>'
+        f"<div>{heading.replace('<', '&lt;')}</div><div>Guten Tag,<br>secret</div></blockquote>"
+    )
+    parts = strip(text, html)
+    assert (parts.visible.strip(), parts.signature.strip()) == (NEW, "Yahoo Mail: Suchen")
