@@ -10,6 +10,9 @@ it below an answer. FORM is one of
 - `word`: the same paragraphs as Word writes them,
 - `lines`: the same as lines that end in <br>, as Notes and Samsung write them.
 
+`{subject:ADDRESS}` is its subject without "Re:" as a header has it, `{about:ADDRESS}` the same as
+people read it, `{from:ADDRESS}` the name it came from.
+
 `{FORM:ADDRESS|FROM|TO}` is a piece of it: what comes after the words FROM (or from the beginning)
 up to the words TO (or to the end). What stands between two pieces was typed into the quote.
 
@@ -21,9 +24,11 @@ from __future__ import annotations
 
 import re
 from base64 import encodebytes
+from collections import Counter
 from collections.abc import Callable
 from email import message_from_string
 from email.generator import Generator
+from email.header import Header
 from email.message import Message
 from html import escape
 from html.parser import HTMLParser
@@ -32,10 +37,11 @@ from quopri import encodestring
 from textwrap import wrap
 from typing import Any
 
+from mailgate.core.mail import ParsedMail
 from tests.flows.rig import House, Sent
 
-ASKED = ("agent-new", "answer")  # what people reply to
 _FORM = re.compile(r"\{(text>|shown>|shown|html|word|lines):([^}|]+)(?:\|([^}|]*)\|([^}|]*))?\}")
+_SAID = re.compile(r"\{(subject|about|from):([^}]+)\}")
 _HIDDEN = frozenset({"head", "style", "title", "script"})
 _BLOCKS = frozenset({"p", "div", "tr", "table", "blockquote", "hr", "h1", "h2", "h3", "li"})
 _APART = frozenset({"p", "table", "h1", "h2", "h3"})  # with a blank line before them
@@ -46,30 +52,72 @@ _BODY = re.compile(r"<body\b[^<>]*>(.*)</body>", re.DOTALL)
 class Shapes(House):
     """A house whose people reply with clients of their own."""
 
+    asked: tuple[str, ...] = ("agent-new", "answer")  # what they reply to
+
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.delivered: list[bytes] = []
 
     def last(self, address: str) -> Sent:
         """Our last mail to an address that asks for an answer."""
-        asked = [mail for mail in self.sent(address) if mail.notice in ASKED]
+        asked = [mail for mail in self.sent(address) if mail.notice in self.asked]
         return asked[-1]
 
     def filled(self, text: str) -> str:
         """A text with its wishes fulfilled, those for quotes among them."""
 
         def copied(found: re.Match[str]) -> str:
-            form, address, begin, end = found.groups("")
+            form, address, *ends = found.groups("")
+            begin, end = (words.encode("latin-1").decode("utf-8") for words in ends)
             whole = _FORMS[form](self.last(address))
             piece = _piece(whole, begin, end, by_line=form not in ("html", "word", "lines"))
             return piece.encode("utf-8").decode("latin-1")  # as the rig reads a story's bytes
 
-        return super().filled(_FORM.sub(copied, text))
+        def said(found: re.Match[str]) -> str:
+            words = _said(found[1], self.last(found[2]))
+            return words.encode("utf-8").decode("latin-1")
+
+        return super().filled(_FORM.sub(copied, _SAID.sub(said, text)))
 
     def deliver(self, raw: bytes, **how: Any) -> int:
         """Take one mail in, its parts encoded as they say."""
         self.delivered.append(encoded(raw))
         return super().deliver(self.delivered[-1], **how)
+
+
+class Bare(Shapes):
+    """The same house, where mail comes without its text part."""
+
+    def deliver(self, raw: bytes, **how: Any) -> int:
+        """Take the HTML of a mail in, or the mail where it has none."""
+        return super().deliver(html_alone(raw), **how)
+
+
+def html_alone(raw: bytes) -> bytes:
+    """A mail as if its client had written no text beside the HTML."""
+    head, _, body = raw.partition(b"\r\nContent-Type: multipart/alternative;")
+    if not body:
+        return raw
+    boundary = body.split(b'"')[1]
+    page = body.split(b"--" + boundary)[2]
+    return head + page
+
+
+def lines_of(text: str) -> Counter[str]:
+    """The lines of a text that say something."""
+    return Counter(line for line in text.split("\n") if line.strip())
+
+
+def apart(name: str, mail: ParsedMail) -> list[str]:
+    """What a reply was taken to be."""
+    out = ["", f"--- {name}", *(f"  {cut}" for cut in mail.cuts)]
+    for part in ("visible", "signature"):
+        lines = [line for line in getattr(mail, part).split("\n") if line.strip()]
+        out += [f"  {part}: {lines[0]}" if lines else f"  {part}: nothing"]
+        out += [f"    {line}" for line in lines[1:4]]
+        out += [f"    ... {len(lines) - 4} more lines"] if len(lines) > 4 else []
+    quoted = sum(bool(line.strip()) for line in mail.quoted.split("\n"))
+    return [*out, f"  quoted: {quoted} lines"]
 
 
 def encoded(raw: bytes) -> bytes:
@@ -118,6 +166,14 @@ def _piece(whole: str, begin: str, end: str, *, by_line: bool) -> str:
 
 def _line_with(lines: list[str], words: str) -> int:
     return next(at for at, line in enumerate(lines) if words in line)
+
+
+def _said(what: str, mail: Sent) -> str:
+    if what == "from":
+        return str(mail.mail["From"].addresses[0].display_name)
+    subject = str(mail.mail["Subject"]).removeprefix("Re: ")
+    plain = what == "about" or subject.isascii()
+    return subject if plain else Header(subject, "utf-8", maxlinelen=1000).encode()
 
 
 # --- forms -----------------------------------------------------------------------------------

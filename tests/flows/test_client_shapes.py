@@ -8,18 +8,15 @@ all that differs between these stories lies in the mail and is decided before an
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from mailgate.core.mail import ParsedMail
 from mailgate.parsing import Parsers, read_mail
 from store.database import Database
 from tests.conftest import Golden
-from tests.flows.clients import Shapes
+from tests.flows.clients import Bare, Shapes, apart, lines_of
 from tests.flows.private import leaks
 from tests.flows.rig import Sent, play
 
@@ -38,46 +35,12 @@ def parsers() -> Iterator[Parsers]:
     pool.close()
 
 
-class Bare(Shapes):
-    """The same house, where mail comes without its text part."""
-
-    def deliver(self, raw: bytes, **how: Any) -> int:
-        """Take the HTML of a mail in, or the mail where it has none."""
-        return super().deliver(html_alone(raw), **how)
-
-
 @pytest.fixture
 def house(sqlite_database: Database, parsers: Parsers, tmp_path: Path) -> Iterator[Shapes]:
     """A help desk with nothing in it."""
     made = Shapes(sqlite_database, parsers, tmp_path)
     yield made
     made.close()
-
-
-def html_alone(raw: bytes) -> bytes:
-    """A mail as if its client had written no text beside the HTML."""
-    head, _, body = raw.partition(b"\r\nContent-Type: multipart/alternative;")
-    if not body:
-        return raw
-    boundary = body.split(b'"')[1]
-    page = body.split(b"--" + boundary)[2]
-    return head + page
-
-
-def lines_of(text: str) -> Counter[str]:
-    return Counter(line for line in text.split("\n") if line.strip())
-
-
-def apart(name: str, mail: ParsedMail) -> list[str]:
-    """What an answer was taken to be."""
-    out = ["", f"--- {name}", *(f"  {cut}" for cut in mail.cuts)]
-    for part in ("visible", "signature"):
-        lines = [line for line in getattr(mail, part).split("\n") if line.strip()]
-        out += [f"  {part}: {lines[0]}" if lines else f"  {part}: nothing"]
-        out += [f"    {line}" for line in lines[1:4]]
-        out += [f"    ... {len(lines) - 4} more lines"] if len(lines) > 4 else []
-    quoted = sum(bool(line.strip()) for line in mail.quoted.split("\n"))
-    return [*out, f"  quoted: {quoted} lines"]
 
 
 def dressed(answer: Sent) -> list[str]:
