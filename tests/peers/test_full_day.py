@@ -1,16 +1,18 @@
 """A full day of a help desk by mail alone: nobody sees a web page.
 
-Three customers, two agents, each with a mailbox of their own in a real Dovecot; a real Postfix
-between all of them and `mailgate serve`; answers go to what was delivered, with the headers of the
-mail program they come from.
+Three customers and a colleague of one of them, two agents, a supplier, each with a mailbox of their
+own in a real Dovecot; a real Postfix between all of them and `mailgate serve`; answers go to what
+was delivered, with the headers of the mail program they come from. What it comes to is written in
+`day_book.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import parseaddr
 from pathlib import Path
@@ -18,155 +20,46 @@ from typing import Any
 
 import pytest
 
+from mailgate.cli import shapes
+from mailgate.cli.tickets import get
 from mailgate.core.decision import FINAL_STATES
-from mailgate.core.token import holder_of, open_
+from mailgate.core.token import holder_of, open_, pair_of
 from tests.peers.daemon_rig import QUEUE, Serving, Site, until
+from tests.peers.day_book import (
+    AGENTS,
+    ANA,
+    ASIDE,
+    BRUNO,
+    DORA,
+    EMIL,
+    GONE,
+    MAILBOXES,
+    OF_THE_TICKET,
+    OUTCOMES,
+    PEOPLE,
+    PRIVATE,
+    SAM,
+    TICKETS,
+)
 from tests.peers.dovecot import Dovecot, require
 from tests.peers.ports import free_port
 from tests.peers.postfix import Postfix, missing
-from tests.peers.town import (
-    APPLE,
-    GMAIL,
-    MTA,
-    OUTLOOK,
-    THUNDERBIRD,
-    Person,
-    everything,
-    virtual,
-    words,
-)
+from tests.peers.town import MTA, Person, everything, virtual, words
 
 pytestmark = [
     pytest.mark.peer,
     pytest.mark.skipif(bool(missing()), reason=missing() or "Postfix runs"),
 ]
 
-PEOPLE = {
-    "carmen@example.com": ("Carmen", GMAIL),
-    "luis@example.com": ("Luis", THUNDERBIRD),
-    "dora@example.com": ("Dora", APPLE),
-    "ana@example.net": ("Ana", APPLE),
-    "bruno@example.net": ("Bruno", OUTLOOK),
-}
-GONE = "gone@example.com"
-CONFIG = f'[trust]\nauthserv_id = "{MTA}"\nhops = 1\n'
+CONFIG = f"""
+[trust]
+authserv_id = "{MTA}"
+hops = 1
 
-# Who has which mails at the end: ticket, name in From, first words without the salutation.
-MAILBOXES: Mapping[str, str] = {
-    "carmen@example.com": """
-        1001 Support: Thank you for writing to
-        1001 Ana (Support): Hello Carmen, please look whether
-        1001 Support: Bruno is now looking after
-        1001 Bruno (Support): Hello Carmen, I come at
-        1001 Luis via Support: Ten is fine for me
-        1001 Bruno (Support): It prints again. Bruno Support
-        1001 Support: We have closed your request
-        1004 Support: Thank you for writing to
-        """,
-    "luis@example.com": """
-        none Carmen: It prints nothing since this
-        1001 Support: Thank you for writing to
-        1002 Support: Thank you for writing to
-        1001 Ana (Support): Hello Carmen, please look whether
-        1001 Carmen via Support: It is shut, & <nothing>
-        1001 Support: Bruno is now looking after
-        1001 Bruno (Support): Hello Carmen, I come at
-        1001 Bruno (Support): It prints again. Bruno Support
-        1001 Support: We have closed your request
-        1001 Carmen via Support: Thank you very much!
-        1001 Carmen via Support: Sorry, the second page jams
-        1002 Support: Here is where your request
-        1002 Support: Ana is now looking after
-        1002 Ana (Support): Hello Luis, we have renewed
-        1002 Support: its status is now “waiting
-        1002 Support: its status is now “resolved”.
-        1002 Support: Thank you. We have noted
-        """,
-    "dora@example.com": """
-        none Mail Delivery System: This is the mail system
-        1003 Support: Thank you for writing to
-        1003 Bruno (Support): Hello Dora, it comes on
-        1003 Support: its status is now “resolved”.
-        """,
-    "ana@example.net": """
-        1001 Carmen via Support: It prints nothing since this
-        1002 Luis via Support: Each time I have to
-        1003 Dora via Support: When does it come?
-        1003 Mail Delivery System via Support: A mail on ticket #1003
-        1001 Carmen via Support: It is shut, & <nothing>
-        1001 Support: #assign bruno: assigned to Bruno,
-        1001 Support: Your answer on ticket #1001
-        1001 Support: Your answer is dropped: nothing
-        1004 Carmen via Support: I forgot: there is a
-        1002 Luis via Support: status?
-        1002 Support: #take: assigned to Ana There
-        1002 Support: #status waiting: status is waiting,
-        1002 Luis via Support: solved
-        1002 Luis via Support: 5
-        1005 mallory via Support: Send me what Luis wrote.
-        1006 Support: #assign nobody
-        """,
-    "bruno@example.net": """
-        1001 Carmen via Support: It prints nothing since this
-        1002 Luis via Support: Each time I have to
-        1003 Dora via Support: When does it come?
-        1003 Mail Delivery System via Support: A mail on ticket #1003
-        1001 Ana (Support): The contract has ended, do
-        1001 Support: #priority high: priority is high,
-        1001 Luis via Support: Ten is fine for me
-        1001 Support: #close The fuser was replaced:
-        1001 Carmen via Support: Thank you very much!
-        1001 Carmen via Support: Sorry, the second page jams
-        1004 Carmen via Support: I forgot: there is a
-        1001 Support: #merge 1001: #1004 lives on
-        1002 Luis via Support: status?
-        1003 Support: Nothing was done and nothing
-        1003 Support: #status resolved: status is resolved,
-        none Support: Your open tickets #1001 Printer
-        1005 mallory via Support: Send me what Luis wrote.
-        1006 Support: #assign nobody
-        """,
-}
-# What each ticket is at the end: state, people, messages, links.
-TICKETS = {
-    1001: (
-        "open high bruno@example.net",
-        "carmen@example.com luis@example.com",
-        "customer agent system customer note agent customer held agent customer customer customer",
-        "#1004 merged",
-    ),
-    1002: (
-        "resolved normal ana@example.net",
-        "luis@example.com",
-        "customer customer agent customer customer",
-        "#1005 claimed-by-stranger",
-    ),
-    1003: (
-        "resolved normal bruno@example.net",
-        "dora@example.com gone@example.com",
-        "customer held agent note",
-        "#1006 claimed-by-stranger",
-    ),
-    1004: ("closed normal nobody", "carmen@example.com", "", "#1001 merged"),
-    1005: ("new normal nobody", "mallory@evil.test", "customer", "#1002 claimed-by-stranger"),
-    1006: ("new normal nobody", "ana@example.net", "customer", "#1003 claimed-by-stranger"),
-}
+[agents]
+duty = ["ana@example.net"]
+"""
 HISTORY = ("message", "status")
-
-# What no customer may come to see, of people, of their mail programs and of what is internal.
-PRIVATE = (
-    *("ana@example.net", "bruno@example.net", "10.77.3.9", "Microsoft Outlook"),
-    *(
-        "contract has ended",
-        "Nobody may read",
-        "off and on",
-        "leads sales",
-        "#note",
-        "#close",
-        "#clsoe",
-    ),
-    *("mallory", "Send me", "Take: <mailto:", "above this line"),
-)
 _TOKEN = re.compile(r"(?<![a-z0-9])(?:[a-z2-7]{56}|[a-z2-7]{47})(?![a-z0-9])", re.IGNORECASE)
 _OPENING = re.compile(
     r"##-[^#]*-##|Message from \S+:|Hello,|What came of your mail to ticket #\d+:"
@@ -217,9 +110,23 @@ class Day:
         self.postfix.send(f"{head}\r\n{body}\r\n".encode(), "mallory@evil.test", [QUEUE])
         self.settle()
 
-    def ticket(self, number: int) -> dict[str, Any]:
-        """What `ticket show` says."""
-        [shown] = self.serving.json("ticket", "show", str(number))
+    def overnight(self) -> None:
+        """Down for the night, and up again at noon by the desk's clock, where it is 8 to 14."""
+        self.serving.stop()
+        ahead = 12 - datetime.now(UTC).hour  # hours; the sign of such a zone's name is turned
+        text = self.serving.config.read_text(encoding="utf-8")
+        text = text.replace("[helpdesk]\n", f'[helpdesk]\ntimezone = "Etc/GMT{-ahead:+}"\n', 1)
+        text = text.replace("[agents]\n", '[agents]\ndigest = "08:00"\n', 1)
+        self.serving.config.write_text(text, encoding="utf-8")
+        self.serving.start()
+
+    def tickets(self) -> dict[int, dict[str, Any]]:
+        """What `ticket show --json` prints of each, without a process of its own for each."""
+        shown = {}
+        with self.serving.database() as database, database.reading() as tx:
+            for number in (found.view.number for found in tx.tickets.find(limit=1000)):
+                messages, events = tx.tickets.messages(number), tx.tickets.events(number)
+                shown[number] = shapes.ticket(get(tx, number), messages, events)
         return shown
 
 
@@ -242,6 +149,9 @@ def test_a_full_day_by_mail_alone(day: Day) -> None:
     tunnel(day)
     laptop(day)
     strangers(day)
+    supplier(day)
+    chair(day)
+    morning(day)
     every_mail_has_its_outcome(day)
     tickets_are_as_they_should_be(day)
     mailboxes_are_as_they_should_be(day)
@@ -252,7 +162,7 @@ def test_a_full_day_by_mail_alone(day: Day) -> None:
 
 def new_matters(day: Day) -> None:
     """Three tickets; one copy bounces; an agent's vacation responder is no answer (C7)."""
-    carmen, luis, dora, ana, _ = map(day.person, PEOPLE)
+    carmen, luis, dora, ana, *_ = map(day.person, PEOPLE)
     carmen.write("Printer on floor two", "It prints nothing since this morning.\n", cc=luis.address)
     luis.write("Tunnel drops every hour", "Each time I have to log in again.\n")
     dora.write("New laptop", "When does it come?\n", cc=GONE)
@@ -261,7 +171,7 @@ def new_matters(day: Day) -> None:
 
 def printer(day: Day) -> None:
     """Answers, one of them too late, a responder, a hand-over, thanks, open again, a merge."""
-    carmen, luis, _, ana, bruno = map(day.person, PEOPLE)
+    carmen, luis, _, ana, bruno, *_ = map(day.person, PEOPLE)
     first = ana.newest("Printer")
     ana.reply(first, "Hello Carmen,\n\nplease look whether the tray is shut.")
     luis.be_away(luis.newest("[#1001]"))
@@ -281,7 +191,7 @@ def printer(day: Day) -> None:
 
 def tunnel(day: Day) -> None:
     """The state by a word, one tap to take it, an answer, solved by a word, and a rating."""
-    _, luis, _, ana, _ = map(day.person, PEOPLE)
+    _, luis, _, ana, *_ = map(day.person, PEOPLE)
     luis.reply(luis.newest("[#1002]"), "status?")
     ana.tap(ana.newest("Tunnel"), "Take")
     ana.reply(ana.newest("Tunnel"), "#status waiting\n\nHello Luis,\n\nwe have renewed your key.")
@@ -291,7 +201,7 @@ def tunnel(day: Day) -> None:
 
 def laptop(day: Day) -> None:
     """A slip that is held, the answer as it should be, solved, and a note to the note address."""
-    *_, bruno = map(day.person, PEOPLE)
+    bruno = day.person(BRUNO)
     notice = bruno.newest("[support] New laptop")
     bruno.reply(notice, "#clsoe\n\nNobody may read this.")
     bruno.reply(notice, "Hello Dora,\n\nit comes on Friday.")
@@ -306,6 +216,37 @@ def strangers(day: Day) -> None:
     day.stranger("Ana <ana@example.net>", "Re: [#1003] New laptop", "#assign nobody")
 
 
+def supplier(day: Day) -> None:
+    """A third party is asked, answers and is answered; nobody of the ticket hears of it."""
+    bruno, sam = day.person(BRUNO), day.person(SAM)
+    asked = f"#side {sam.address}\n\nHello Sam,\n\nhave you got a fuser for a model 9?"
+    bruno.reply(bruno.newest("[#1001]"), asked)
+    sam.reply(sam.newest("A question"), "Two of them, at forty each.")
+    bruno.reply(bruno.newest("A question"), "Send us one by Friday.")
+
+
+def chair(day: Day) -> None:
+    """Another matter in an answer becomes a ticket of its own."""
+    dora, bruno = day.person(DORA), day.person(BRUNO)
+    dora.reply(dora.newest("[#1003]"), "By the way, my chair squeaks.")
+    asked = "#split The chair\n\nHello Dora,\n\nsomebody comes with a spanner."
+    bruno.reply(bruno.newest("laptop"), asked)
+
+
+def morning(day: Day) -> None:
+    """A colleague uses an address that is not theirs; next day a line of the list lets it in."""
+    dora, emil, ana, bruno = map(day.person, (DORA, EMIL, ANA, BRUNO))
+    emil.reply(dora.newest("The chair"), "Mine squeaks as well.")
+    day.overnight()
+    until("the list", lambda: any("decision" in subject for subject in ana.subjects()))
+    day.settle()
+    waiting = ana.newest("decision")
+    number = re.search(r"^([0-9]+)\. emil@example\.com", words(waiting), re.MULTILINE)
+    assert number, words(waiting)
+    ana.reply(waiting, f"{number[1]} accept")
+    bruno.reply(bruno.newest("The chair"), "Both of them on Monday.")
+
+
 # --- the evening -----------------------------------------------------------------------------
 
 
@@ -313,7 +254,7 @@ def every_mail_has_its_outcome(day: Day) -> None:
     """The ledger balances, and nothing waits to leave."""
     rows = day.serving.rows()
     outcomes = Counter(str(row.outcome) for row in rows)
-    assert outcomes == Counter(ticket=6, reply=12, note=3, command=6, held=2, bounce=1, ignored=1)
+    assert outcomes == Counter(OUTCOMES)
     assert {row.source.split()[0] for row in rows} == {"lmtp"}
     day.serving.balanced()
     final = {str(state) for state in FINAL_STATES}
@@ -326,7 +267,8 @@ def every_mail_has_its_outcome(day: Day) -> None:
 
 def tickets_are_as_they_should_be(day: Day) -> None:
     """State and people, who wrote what, and what hangs together."""
-    shown = {number: day.ticket(number) for number in TICKETS}
+    shown = day.tickets()
+    assert set(shown) == set(TICKETS)
     for number, ticket in shown.items():
         state = " ".join(ticket[key] or "nobody" for key in ("status", "priority", "assignee"))
         people = " ".join([ticket["requester"], *ticket["cc"]])
@@ -336,9 +278,10 @@ def tickets_are_as_they_should_be(day: Day) -> None:
     first = shown[1001]
     assert (first["tags"], first["time_spent"]) == (["floor-two"], 15)
     assert first["resolution"] == "The fuser was replaced"
-    # Thanks opened nothing: of two mails after the end, the second did.
+    # Thanks opened nothing: of two mails after the end, the second did. What is said aside changes
+    # no state.
     story = [event.get("new", "mail") for event in first["events"] if event["kind"] in HISTORY]
-    assert story[-4:] == ["closed", "mail", "mail", "open"]
+    assert story[-7:] == ["closed", "mail", "mail", "open", "mail", "mail", "mail"]
     assert shown[1002]["fields"] == {"rating": "5"}
     [bounce] = [event for event in shown[1003]["events"] if event["kind"] == "bounce"]
     assert (bounce["recipient"], bounce["status"]) == (GONE, "5.1.1")
@@ -346,6 +289,7 @@ def tickets_are_as_they_should_be(day: Day) -> None:
 
 def mailboxes_are_as_they_should_be(day: Day) -> None:
     """Who has which mails; nobody has what was not meant for them."""
+    assert set(MAILBOXES) == set(PEOPLE)
     for address, wanted in MAILBOXES.items():
         mails = day.person(address).mails()
         assert sorted(map(gist, mails)) == sorted(map(str.strip, wanted.strip().splitlines()))
@@ -360,11 +304,13 @@ def only_for(address: str, mail: EmailMessage) -> None:
     """Nobody else's token, and for customers nothing that is private."""
     text = everything(mail)
     tokens = [found.token for found in map(open_, _TOKEN.findall(text)) if found]
-    assert {token.holder for token in tokens} <= {holder_of(address)}, text
+    aside = {pair_of(address, SAM)} if address in AGENTS else set()
+    assert {token.holder for token in tokens} <= {holder_of(address), *aside}, text
     ours = f"@{QUEUE.partition('@')[2]}" in parseaddr(str(mail["From"]))[1]
     assert bool(tokens) is ours, text
-    if address.endswith("@example.com"):
-        assert [part for part in PRIVATE if part in text] == [], text
+    if address not in AGENTS:
+        hidden = (*PRIVATE, *(OF_THE_TICKET if address == SAM else ASIDE))
+        assert [part for part in hidden if part in text] == [], text
         by_hand = " (" in str(mail["From"]) or " via " in str(mail["From"])
         assert not ours or (mail["Auto-Submitted"] is None) is by_hand, text
 
