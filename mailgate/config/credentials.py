@@ -66,7 +66,18 @@ def warnings(path: Path, config: Config) -> tuple[Problem, ...]:
                     remedy='write tls = "starttls"',
                 )
             )
-    return tuple(found)
+    return (*found, *_pages(path, config))
+
+
+def _pages(path: Path, config: Config) -> Iterator[Problem]:
+    if config.helpdesk.public_url and not config.web.listen:
+        message = "no page is served there: agents get no links to large files"
+        yield Problem(
+            file=str(path),
+            key="[helpdesk].public_url",
+            message=message,
+            remedy='write listen = "127.0.0.1:8025" into [web], or leave public_url out',
+        )
 
 
 def _ways(section: object, name: str) -> list[str]:

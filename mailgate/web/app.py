@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,7 +97,9 @@ class App(Starlette):
                 message["headers"] = [*message.get("headers", ()), *self._strict]
             await send(message)
 
-        await super().__call__(scope, receive, strict)
+        # At the end of the daemon nobody waits for who is still reading a file.
+        with suppress(asyncio.CancelledError):
+            await super().__call__(scope, receive, strict)
 
 
 def _headers(style: str) -> Mapping[str, str]:

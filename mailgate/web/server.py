@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 
 from mailgate import journal
 
-STOP_SECONDS = 5  # how long requests under way may take at the end
+STOP_SECONDS = 1  # how long requests under way may take at the end
 CONNECTIONS = 128  # above that a request is answered with 503 at once
 
 

@@ -237,6 +237,20 @@ def test_statuses_of_ones_own_may_change_freely(tmp_path: Path) -> None:
     assert not life.may("open", "closed")
 
 
+def test_an_address_of_pages_that_are_off_is_warned_of(tmp_path: Path) -> None:
+    text = HEAD.replace("[[mailbox]]", 'public_url = "https://help.example.org"\n[[mailbox]]', 1)
+    path = tmp_path / "config.toml"
+    served = loaded(tmp_path, text + RELAY)
+    assert policy(served, (), ("en",), "").files_url == "https://help.example.org/file/"
+    assert warnings(path, served) == ()
+    off = loaded(tmp_path, f'{text}{RELAY}\n[web]\nlisten = ""\n')
+    assert policy(off, (), ("en",), "").files_url == ""
+    (only,) = warnings(path, off)
+    assert only.key == "[helpdesk].public_url"
+    assert "no links to large files" in only.message
+    assert policy(loaded(tmp_path, HEAD + RELAY), (), ("en",), "").files_url == ""
+
+
 def test_warnings_name_what_works_but_should_not_stay(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     config = loaded(tmp_path, HEAD.partition("[[agent]]")[0] + IMAP + 'password = "x"\n')

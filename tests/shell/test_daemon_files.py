@@ -6,6 +6,7 @@ import email
 import http.client
 import random
 import re
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
@@ -97,6 +98,11 @@ def test_twenty_megabytes_come_whole_and_many_clicks_stop_no_mail(
         assert all(h["retry-after"] == "5" for code, h, _ in answers if code == 503)
         assert fetched(site.web, path)[0] == 200  # every place is free again
         assert fetched(site.web, f"{path[:-1]}{'a' if path[-1] != 'a' else 'b'}")[0] == 404
-        log = daemon.log()
+        slow = socket.create_connection(("127.0.0.1", site.web))
+        slow.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert slow.recv(12) == b"HTTP/1.1 200"
+    # ... and who still reads does not keep the daemon from its end.
+    slow.close()
+    log = daemon.log()
     assert token.hidden(log) == log
     assert '"fetched"' in log
