@@ -63,20 +63,21 @@ def left_behind(
     missing: Sequence[Part],
     larger: Sequence[Attachment],
     inbox: int | None,
-    link: Callable[[str], str] | None,
+    links: Callable[[str], tuple[LeftBehind, ...]] | None,
 ) -> tuple[LeftBehind, ...]:
     """What is told of files that do not go along: with this notice, and with none at all.
 
-    `link` gives the address of a file by its sha256; `inbox` is the mail they came in.
+    `links` gives what can be fetched of a file, by its sha256; `inbox` is the mail they came in.
     """
     known = (
         *((part.filename, len(part.data), sha256(part.data).hexdigest()) for part in missing),
         *((one.filename, one.size, one.digest) for one in larger),
     )
-    return tuple(
-        LeftBehind(filename=name, size=size, link=link(digest) if link else "", inbox=inbox or 0)
-        for name, size, digest in known
-    )
+    told: list[LeftBehind] = []
+    for name, size, digest in known:
+        linked = links(digest) if links else ()
+        told += linked or (LeftBehind(filename=name, size=size, inbox=inbox or 0),)
+    return tuple(dict.fromkeys(told))
 
 
 def renamed(

@@ -319,9 +319,9 @@ class Notices:
             none = effect.notice in (*OURS, Notice.AGENT_BOUNCE, Notice.COLLISION)
             larger = () if none else cause.left_behind
             missing = files.missing if effect.notice not in HUMAN else ()
-            link = partial(sealer.file_link, cause.inbox, agent=to[0].address)
+            links = partial(sealer.links, cause.inbox, agent=to[0].address)
             to_agent = to[0].role == "agent"
-            behind = left_behind(missing, larger, cause.inbox, link if to_agent else None)
+            behind = left_behind(missing, larger, cause.inbox, links if to_agent else None)
             return Surroundings(
                 missing=tuple(one.filename for one in behind),
                 left_behind=behind if to_agent else (),

@@ -14,11 +14,14 @@ from datetime import datetime
 from mailgate.context import OwnHead
 from mailgate.core import token
 from mailgate.core.decision import TO_CUSTOMER, Ears, Recipient, Whom
+from mailgate.core.mime import MAX_PARTS
 from mailgate.core.people import Mailbox, Role
 from mailgate.core.policy import Policy, folded
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key, Purpose, Token
+from mailgate.surroundings import LeftBehind
 from store.database import Tx
+from store.files import StoredFile
 
 RETURN_DAYS = 60  # a bounce comes within days; a delayed one within weeks
 
@@ -99,26 +102,32 @@ class Sealer:
         generation = generations.get((number, folded(agent)), 0)
         return self._address(token.seal(replace(made, generation=generation), key))
 
-    def file_link(self, inbox: int | None, digest: str, agent: str) -> str:
-        """Where this agent can fetch a file (by its sha256) that came in an accepted mail.
+    def links(self, inbox: int | None, digest: str, agent: str) -> tuple[LeftBehind, ...]:
+        """A file (by its sha256) of an accepted mail, with the address where this agent has it.
 
-        "" where no page of ours serves it, or where it is no file of this ticket.
+        Of a mail that is attached, and that the ticket has as a message: the files in that mail.
+        () where no page of ours serves them, or where the ticket has none of it.
         """
-        number, url = self.ticket.number, self.policy.files_url
-        if inbox is None or not url:
-            return ""
-        if all(file.ticket != number for file in self.tx.files.of(inbox, digest)):
-            return ""
-        key = self.tx.keys.current(self.now)
+        if inbox is None or not self.policy.files_url:
+            return ()
+        files = self.tx.files.of(inbox, "")
+        here = [file for file in files if file.ticket == self.ticket.number]
+        wanted = [file for file in here if file.digest == digest]
+        inside = [file for file in here if file.part >= MAX_PARTS]
+        return tuple(self._linked(file, agent) for file in wanted[:1] or inside)
+
+    def _linked(self, file: StoredFile, agent: str) -> LeftBehind:
+        key, number = self.tx.keys.current(self.now), self.ticket.number
         generations = self.tx.tickets.generations([number], [agent])
         made = self._token(agent, Role.AGENT, key, Purpose.FILE, self.policy.trust.agent_days)
         named = replace(
             made,
-            number=inbox,
-            nonce=bytes.fromhex(digest)[: token.NONCE_OCTETS],
+            number=file.inbox,
+            nonce=bytes.fromhex(file.digest)[: token.NONCE_OCTETS],
             generation=generations.get((number, folded(agent)), 0),
         )
-        return f"{url}{token.seal(named, key)}"
+        link = f"{self.policy.files_url}{token.seal(named, key)}"
+        return LeftBehind(filename=file.filename, size=file.size, link=link, inbox=file.inbox)
 
     def _speaking(self, person: Recipient, key: Key, ears: Ears) -> Token:
         """The token of this person's answers: to the desk, or aside."""

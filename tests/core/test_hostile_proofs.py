@@ -181,3 +181,21 @@ def test_a_token_is_blotted_out_however_its_plus_is_written_C8(plus: str) -> Non
     text = f"see mailto:support{plus}{secret}@help.test."
     assert secret not in token.scrubbed(text, (KEY,))
     assert secret not in token.hidden(text)
+
+
+@pytest.mark.parametrize("before", ["/", "%2F", "%2f", "=2F", "%252F", "?u=", "%25/"])
+def test_a_link_is_blotted_out_however_it_is_wrapped_C8(before: str) -> None:
+    secret = sealed(ANA.address, purpose=token.Purpose.FILE, role=Role.AGENT, nonce=b"digest")
+    text = f"see https://help.test{before}file{before}{secret}&data=05%7C"
+    assert secret not in token.scrubbed(text, (KEY,))
+    assert secret not in token.hidden(text)
+
+
+def test_a_link_to_a_file_is_no_proof_of_anything() -> None:
+    secret = sealed(ANA.address, purpose=token.Purpose.FILE, role=Role.AGENT, nonce=b"digest")
+    assert token.in_link(secret) is not None
+    assert token.in_address(f"support+{secret}@help.test") is None
+    assert token.in_id(f"<mg.{secret}@help.test>") is None
+    for purpose in set(token.Purpose) - {token.Purpose.FILE}:
+        assert token.in_link(sealed(ANA.address, purpose=purpose, nonce=b"digest")) is None
+    assert token.in_link(sealed(ANA.address, purpose=token.Purpose.FILE)) is None
