@@ -25,10 +25,15 @@ AGAIN = {  # what its agent is told to do
 }
 MOST_LINES = 30  # commands in one mail
 MOST_WORDS = 4  # of a value below the top; a longer line is running text
-# Marks without width stand at the beginning of what some clients make of HTML.
-_BLANK = r"[\s\u200b-\u200f\u2060\ufeff\u00ad]{0,8}"
+# Marks without width, and of a direction, stand at the beginning of what some clients make of HTML.
+_BLANK = r"[\s\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\u00ad]{0,16}"
 _LINE = re.compile(_BLANK + r"#([^\W\d_][\w-]{0,40})(?::(?=\s|$))?(?=\s|$)(.*)", re.DOTALL)
 _TRIED = re.compile(_BLANK + r"#[^\W\d_]")  # at the top, somebody wanted a command
+# Clients write bold words as "*#note*", a list as "- #note", a heading as "# #note"; others quote.
+_DRESSED = re.compile(
+    _BLANK + r"(?:[-*_+~`\\\"'“”„«‹‘’([{<|•·–—]|#{1,6}\s|\s){1,9}#([^\W\d_][\w-]*)"
+)
+_SIGNS = str.maketrans("\xa0＃﹟", " ##")  # as they are typed where Chinese or Japanese is
 # What a client writes in the text for a logo: "[cid:image001.png@01D9]".
 _LOGO = re.compile(r"\[(?:cid|image|inline image)\s?:[^\]\n]{0,300}\]", re.IGNORECASE)
 _MESSAGE = re.compile(r"\s*([0-9]{1,12})(?:\s|$)")
@@ -192,7 +197,7 @@ def read(words: str, own: int | None = None) -> Script:
 
     Only the first `own` lines are the agent's: below them stands what somebody else wrote.
     """
-    lines = words.replace("\xa0", " ").split("\n")
+    lines = words.translate(_SIGNS).split("\n")
     end = _end_of_commands(lines[:own])
     found: list[Line] = []
     slips: list[Slip] = []
@@ -215,7 +220,7 @@ def read(words: str, own: int | None = None) -> Script:
 def mentions(words: str) -> tuple[int, ...]:
     """Numbers of tickets that a command may speak of; to be looked up before it is decided."""
     found: list[int] = []
-    for text in words.split("\n", 3 * MOST_LINES)[: 3 * MOST_LINES]:
+    for text in words.translate(_SIGNS).split("\n", 3 * MOST_LINES)[: 3 * MOST_LINES]:
         match = _LINE.match(text)
         if match and match[1].lower() in ("link", "merge", "show"):
             found += [int(n) for n in _NUMBER.findall(match[2])]
@@ -224,7 +229,7 @@ def mentions(words: str) -> tuple[int, ...]:
 
 def parted(words: str) -> tuple[bool, tuple[int, ...]]:
     """Whether `#split` may stand in it, and numbers of messages that it may name."""
-    lines = words.split("\n", 3 * MOST_LINES)[: 3 * MOST_LINES]
+    lines = words.translate(_SIGNS).split("\n", 3 * MOST_LINES)[: 3 * MOST_LINES]
     found = [m[2] for m in map(_LINE.match, lines) if m and m[1].lower() == "split"]
     numbers = (_MESSAGE.match(value) for value in found)
     return bool(found), tuple(int(n[1]) for n in numbers if n)[:3]
@@ -255,17 +260,37 @@ GREETINGS = frozenset(
 
 
 def _end_of_commands(lines: list[str]) -> int:
-    """Where the commands at the top end: the first line that is neither blank nor one of them."""
-    end = 0
+    """Where the commands at the top end: the first line that is neither blank nor one of them.
+
+    Below `#send` whatever is no command is what it sends.
+    """
+    end, sends = 0, False
     for at, text in enumerate(lines):
-        if _TRIED.match(text):
-            end = at + 1
+        name = _name(text)
+        if name in COMMANDS or (not sends and (_TRIED.match(text) or _dressed(text))):
+            end, sends = at + 1, sends or name == "send"
         elif text.strip():
             break
     return end
 
 
+def _name(text: str) -> str:
+    """The word behind the sign of a line that is written as a command, or ""."""
+    match = _LINE.match(text)
+    return match[1].lower() if match else ""
+
+
+def _dressed(text: str) -> str:
+    """The command that a line names behind marks of a client's, or ""; other words are words."""
+    match = _DRESSED.match(text)
+    word = match[1].strip("_").lower() if match else ""
+    return word if word in COMMANDS else ""
+
+
 def _line(at: int, text: str) -> Line | Slip:
+    if not _TRIED.match(text) and (word := _dressed(text)):
+        wrong = f"nothing may stand before `#{word}`; `#send` on top sends it as it is"
+        return Slip(at=at, text=text, wrong=wrong, nearest=COMMANDS[word].usage)
     match = _LINE.match(text)
     word = match[1].lower() if match else text.strip().split()[0].lstrip("#").lower()
     command = COMMANDS.get(word) if match else None

@@ -81,7 +81,7 @@ def keys(mail: ParsedMail, envelope: Envelope, policy: Policy) -> Keys:
         agents=agents,
         answers=agents or bool(mail.sender and policy.own(mail.sender.addr)),
         mentioned=duty.mentions(words) if on_duty is not None else commands.mentions(words),
-        undo="#undo" in words.lower(),
+        undo="undo" in words.lower(),
         split=split,
         messages=messages,
     )

@@ -154,3 +154,48 @@ def test_a_logo_below_a_command_is_no_answer() -> None:
 def test_a_german_greeting_below_a_command_was_an_answer() -> None:
     for greeting in ("Viele Grüße", "Gruß,", "Mit freundlichen Grüßen"):
         assert without_signature(f"{greeting}\nAna", ("Ana",)) == ""
+
+
+@pytest.mark.parametrize("before", ["\u202b", "\u2067", "\u061c", " " * 12])
+@pytest.mark.parametrize("sign", ["#", "＃", "﹟"])
+def test_a_note_with_a_wide_sign_or_behind_a_mark_of_direction_went_to_the_customer(
+    before: str, sign: str
+) -> None:
+    script = read(f"{before}{sign}note she pays late\n\nmore")
+    assert (names(script), script.problems) == ([("note", "she pays late")], ())
+    assert script.rest == "more"
+    assert mentions(f"{before}{sign}show 12") == (12,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "*#note* she pays late",
+        "**#note**",
+        "_#note_",
+        "- #note she pays late",
+        "  * #note",
+        "# #note",
+        "\\#note",
+        "“#note she pays late”",
+        "[#note](https://social.example/tag/note) she pays late",
+    ],
+)
+def test_a_note_that_a_client_dressed_up_went_to_the_customer(line: str) -> None:
+    [slip] = read(f"{line}\n\nmore").problems
+    assert "nothing may stand before `#note`" in slip.wrong
+    assert "#note [TEXT]" in slip.said()
+    assert read(f"#send\n{line}").problems == ()
+    assert read(f"Hello\n{line}").problems == ()
+
+
+def test_an_answer_that_begins_with_a_hashtag_was_held_in_spite_of_send() -> None:
+    script = read("#send\n\n#printing is fun\nHello")
+    assert (names(script), script.problems) == ([("send", "")], ())
+    assert script.rest == "#printing is fun\nHello"
+    assert names(read("#send\n#take\nHello")) == [("send", ""), ("take", "")]
+
+
+@pytest.mark.parametrize("line", ["- #sales is where you find us", "*#printing* is fun", "(#1) no"])
+def test_other_words_behind_such_marks_are_words(line: str) -> None:
+    assert read(line) == Script(rest=line)
