@@ -24,6 +24,8 @@ _BLOCKS = re.compile(r"</?(?:p|div|br|tr|li|h[1-6]|table|ul|ol|blockquote|hr|pre
 _WIDE = re.compile(r"\s{20,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _WORDS = re.compile(r"\w{3,}")
+# Some programs put nothing but a mark without width into the plain text beside their HTML.
+_SEEN = re.compile(r"[^\s\u00ad\u034f\u200b-\u200f\u2060\ufeff]")
 
 
 def _verbatim(text: str, snob: bool = False) -> str:  # noqa: ARG001 - the name is theirs
@@ -150,7 +152,7 @@ def _leaf(node: Node, words: Words, first: bool) -> str:
     if node.kind == "text/plain":
         return _fitting(text, words)
     words.html = words.html or text[:MAX_HTML]
-    if not text.strip():
+    if not _says(text):
         return ""
     made, defect = to_text(text)
     if defect:
@@ -168,16 +170,29 @@ def collect(node: Node, words: Words, first: bool = True) -> str:
     texts: list[str] = []
     plain = False
     for at, child in enumerate(node.children):
-        if child.kind == "text/html" and plain and _is_words(child, words, at == 0):
+        twice = child.kind == "text/html" and plain and _is_words(child, words, at == 0)
+        if twice and _said_before(child, texts):
             _skip_html(child, words)
             continue
         text = collect(child, words, first and at == 0)
-        if text.strip():
+        if _says(text):
             texts.append(text)
             plain = plain or child.kind == "text/plain"
     return (
         "\n".join(t.removesuffix("\n") for t in texts) + "\n" if len(texts) > 1 else "".join(texts)
     )
+
+
+def _says(text: str) -> bool:
+    """Whether there is anything in a text that a reader sees."""
+    return _SEEN.search(text) is not None
+
+
+def _said_before(node: Node, texts: list[str]) -> bool:
+    """Whether HTML says again what the plain text beside it said; else it goes on behind a file."""
+    theirs = set(_WORDS.findall(_without_tags(_plain(node, Words())[:MAX_HTML])[:20_000].lower()))
+    ours = set(_WORDS.findall("\n".join(text[:20_000] for text in texts[:5]).lower()))
+    return 2 * len(theirs & ours) >= len(theirs)
 
 
 def _skip_html(node: Node, words: Words) -> None:
@@ -192,7 +207,7 @@ def _alternative(node: Node, words: Words, first: bool) -> str:
     order = sorted(node.children, key=lambda child: child.kind != "text/plain")
     found = ""
     for child in order:
-        if not found.strip():
+        if not _says(found):
             found = collect(child, words, first)
         else:
             for leaf in child.walk():

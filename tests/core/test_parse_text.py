@@ -206,6 +206,12 @@ def test_empty_plain_text_gives_way_to_html() -> None:
     assert got.attachments == ()
 
 
+@pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\xa0\u200c\r\n\u00ad"])
+def test_html_was_lost_beside_plain_text_of_nothing_but_marks_without_width(mark: str) -> None:
+    plain = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + mark.encode()
+    assert parse(alternative(plain, HTML + b"<p>rich")).text == "rich\n"
+
+
 def test_text_around_attachments_is_joined() -> None:
     raw = alternative(
         PLAIN + b"first",
@@ -234,6 +240,13 @@ def test_an_alternative_without_words_has_none() -> None:
 def test_html_beside_plain_text_is_not_said_twice() -> None:
     got = parse(alternative(PLAIN + b"words", HTML + b"<p>words").replace(b"alternative", b"mixed"))
     assert (got.text, got.html) == ("words", "<p>words")
+
+
+def test_html_behind_a_file_was_lost_where_plain_text_stood_before_it() -> None:
+    file = b"Content-Type: application/pdf; name=a.pdf\r\n\r\n1"
+    raw = alternative(PLAIN + b"See the bill.", file, HTML + b"<p>Please pay by Monday.")
+    got = parse(raw.replace(b"alternative", b"mixed"))
+    assert got.text == "See the bill.\nPlease pay by Monday.\n"
 
 
 # --- F1: names of attachments ----------------------------------------------------------------
