@@ -15,6 +15,7 @@ from mailgate.core.policy import Policy
 
 _MOST = 7  # lines with words, the name among them
 _LONG, _WORDY = 70, 7  # characters and words of a line that may be one of a signature
+_SENTENCE = 5  # words, most of them small ones
 _DRESS = " \t\xa0,.!*_-–—|"
 _CONTACT = re.compile(r"@|\bwww\.|\bhttps?:|(?:[0-9][ ()/.-]{0,3}){6}", re.IGNORECASE)
 
@@ -36,8 +37,12 @@ def without(words: str, agent: Agent, queue: str, policy: Policy) -> str:
         greeted = above >= 0 and _greets(lines[above])
         if above < 0 or not (greeted or above < at - 1) or not _names(lines[at], agent, greeted):
             continue
-        below = (lines[i] for i in said if i > at)
-        if all(_bare(one) in known or _signs(one, greeted) for one in below):
+        if lines[above].rstrip(" \t\xa0*_").endswith((":", "：")):
+            continue  # it announces the name: whom to ask, and how to reach them
+        strange = [i for i in said if i > at and _bare(lines[i]) not in known]
+        if any(_says(lines[i]) for i in strange if not lines[i - 1].strip(_DRESS)):
+            continue
+        if all(_signs(lines[i], greeted) for i in strange):
             return "\n".join(lines[:at]).rstrip()
     return words
 
@@ -54,6 +59,13 @@ def _greets(line: str) -> bool:
 def _names(line: str, agent: Agent, greeted: bool) -> bool:
     name = _bare(agent.name)
     return _bare(line) == name or (greeted and _bare(line) == name.partition(" ")[0] != "")
+
+
+def _says(line: str) -> bool:
+    """Whether a line below a gap is rather a sentence, full stop or not, than a title or a firm."""
+    words = [word for word in line.split() if word[:1].isalpha()]
+    small = sum(word[0].islower() for word in words)
+    return len(words) >= _SENTENCE and 2 * small > len(words) and not _CONTACT.search(line)
 
 
 def _signs(line: str, greeted: bool) -> bool:

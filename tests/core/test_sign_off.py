@@ -67,6 +67,42 @@ def test_what_may_be_an_answer_stays(words: str) -> None:
     assert left(words) == words
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "From now on please write to:\n\nAna Torres\nana.torres@example.org",
+        "**Your contact person is:**\n\nAna Torres\n+34 600 111 222\nwww.example.org",
+    ],
+)
+def test_the_address_that_an_answer_announced_was_cut_off_as_a_signature(words: str) -> None:
+    assert left(words) == words
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "Please also send me the serial number",
+        "and do not forget the invoice",
+        "Por favor envíe también el número de serie",
+    ],
+)
+def test_a_line_without_a_full_stop_below_a_signature_was_lost(more: str) -> None:
+    words = f"Switch it off.\n\nThanks\nAna Torres\n\n{more}"
+    assert left(words) == words
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "Head of Customer Service",
+        "Leiterin der technischen Abteilung",
+        "Directora de Atención al Cliente",
+    ],
+)
+def test_a_title_below_a_gap_is_still_a_signature(below: str) -> None:
+    assert left(f"Yes.\n\nThanks\nAna\n\n{below}\nExample Ltd") == "Yes.\n\nThanks"
+
+
 def test_a_name_far_above_the_end_is_no_signature() -> None:
     words = "Yes.\n\nKind regards,\nAna Torres\n" + "one more line\n" * 7
     assert left(words) == words
