@@ -19,6 +19,7 @@ from mailgate.core.case import Case
 from mailgate.core.commands import Script, Slip
 
 _UNTOLD = "it stands between the lines of the notice and cannot be told from them"
+_TAKEN = "it is taken for a quote, which goes to nobody: write it without its `>`"
 _MOST_TOLD = 10  # lines
 MAX_LINES = 2000
 MAX_SAID = 200_000  # characters of the notice, of its text and of its HTML
@@ -42,8 +43,12 @@ def slips(case: Case, script: Script) -> tuple[Slip, ...]:
         return ()
     mail = case.mail
     own = strip.own_words(mail.visible or mail.text)
-    found = lost(mail.text, own, mail.signature, case.facts.notice)
-    return tuple(Slip(at=at, text=text, wrong=_UNTOLD) for at, text in found[:_MOST_TOLD])
+    kept, notice = (own, mail.signature), case.facts.notice
+    found = [(at, text, _UNTOLD) for at, text in lost(mail.text, *kept, notice)]
+    if any(parent in case.facts.sent for parent in mail.in_reply_to):
+        found += [(at, text, _TAKEN) for at, text in lost_above(mail.text, *kept, notice)]
+    told = sorted(found)[:_MOST_TOLD]
+    return tuple(Slip(at=at, text=text, wrong=wrong) for at, text, wrong in told)
 
 
 def lost(text: str, own: str, signature: str, notice: Sequence[str]) -> list[tuple[int, str]]:
@@ -64,6 +69,26 @@ def lost(text: str, own: str, signature: str, notice: Sequence[str]) -> list[tup
         end = len(lines)  # below the notice, too: a greeting alone is no answer
     strange = (at for at in asked if begin < at < end and at not in ours)
     return [(at + 1, lines[at].lstrip(" \t>").rstrip()) for at in strange]
+
+
+def lost_above(text: str, own: str, signature: str, notice: Sequence[str]) -> list[tuple[int, str]]:
+    """Lines (from 1) among an agent's words, above the notice that a mail answers, which are marked
+    as quotes and are none of it: "> Settings > Network", or a piece of another mail.
+    """
+    lines = text.split("\n", MAX_LINES)[:MAX_LINES]
+    end = next((at for at, line in enumerate(lines) if "##-" in line), 0)
+    if not any(notice):
+        return []
+    asked = _asked(lines, 0, f"{own}\n{signature}")
+    last = max((at for at in range(end) if at not in asked and words(lines[at])), default=0)
+    said = [f" {words(one)} " for one in readings(notice)]
+    return [
+        (at + 1, lines[at].strip())
+        for at, here in asked.items()
+        if at < last
+        and lines[at].lstrip(" \t")[:1] == ">"
+        and not any(f" {here} " in one for one in said)
+    ]
 
 
 def _asked(lines: Sequence[str], begin: int, kept: str) -> dict[int, str]:

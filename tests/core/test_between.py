@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mailgate.core.between import MAX_LINES, lost
+from mailgate.core.between import MAX_LINES, lost, lost_above
 from mailgate.core.strip import REPLY_MARKER, own_words
 
 TEXT = f"""{REPLY_MARKER}
@@ -93,3 +93,35 @@ def test_without_a_notice_nothing_can_be_told() -> None:
 def test_no_mail_is_too_long() -> None:
     text = TEXT + "word\n" * 40_000 + "Take\n"
     assert len(lost(text, "", "", (TEXT * 50, HTML * 50))) <= MAX_LINES
+
+
+QUOTE = "\n\nOn Mon, 4 May 2026 at 09:00, Support wrote:\n" + f"> {TEXT}".replace("\n", "\n> ")
+
+
+def above(words: str, quote: str = QUOTE) -> list[str]:
+    text = f"{words}{quote}"
+    return [line for _, line in lost_above(text, own_words(text), "", (TEXT, HTML))]
+
+
+def test_what_an_agent_typed_behind_a_mark_of_quotes_vanished() -> None:
+    typed = "Please go to\n\n> Settings > Network\n> Reset\n\nand press the button."
+    assert above(typed) == ["> Settings > Network", "> Reset"]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "> yes, the printer hums since\n> yesterday.\n\nThat is the fan.",
+        "> > Shall I switch it off?\n\nYes.\n\n> Shall I switch it off?\n\nYes!",
+        "Yes.\n\nRita wrote on Monday:\n> Shall I switch it off?",
+        "Yes.",
+    ],
+)
+@pytest.mark.parametrize("quote", [QUOTE, f"\n\n{HEAD}{TEXT}", "\n\nHän kirjoitti 4.5.:\n" + TEXT])
+def test_an_answer_between_quoted_lines_is_none_of_it(typed: str, quote: str) -> None:
+    assert above(typed, quote) == []
+
+
+def test_without_the_notice_nothing_is_told_above_it() -> None:
+    assert lost_above(f"Go to\n> Settings{QUOTE}", "Go to", "", ("", "")) == []
+    assert lost_above("Go to\n> Settings", "Go to", "", (TEXT, HTML)) == []
