@@ -30,8 +30,8 @@ def unclear(mail: ParsedMail) -> bool:
 def told_apart(mail: ParsedMail, ours: Sequence[str]) -> ParsedMail:
     """The mail with its new words as far as they can be told by `ours`: what the mail of ours that
     it answers said, its text first and its HTML second; () where that is not known."""
-    if not any(ours) or len(mail.text) > between.MAX_SAID:
-        return mail
+    if not any(ours) or max(len(mail.text), sum(map(len, ours))) > between.MAX_SAID:
+        return mail  # too much to look through while others wait
     if not mail.quoted.strip():
         return _below(mail, ours)
     return _between(mail, ours)

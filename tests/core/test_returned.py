@@ -116,6 +116,12 @@ def test_where_nothing_can_be_told_the_mail_stays_as_it_is(text: str) -> None:
     assert told_apart(read, ()) == read
 
 
+def test_a_mail_of_ours_that_is_too_long_is_not_looked_through() -> None:
+    read = mail(f"{HEADING}{OURS}\n{BELOW}\n")
+    assert told_apart(read, (OURS, f"<p>{OURS}</p>")) != read
+    assert told_apart(read, (OURS, "<p></p>" * 30_000)) == read
+
+
 def test_a_mail_without_a_quote_is_not_compared() -> None:
     assert not unclear(mail(f"{BELOW}\n"))
     assert unclear(mail(f"{HEADING}{OURS}\n{BELOW}\n"))
