@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailgate.core import audience, collision, hearing, strip, token
+from mailgate.core import audience, collision, denying, hearing, strip, token
 from mailgate.core.audience import Happening
 from mailgate.core.case import Case
 from mailgate.core.collision import Order
@@ -98,6 +98,8 @@ def approval(case: Case, given: tuple[Claim, ...]) -> tuple[Decision | None, lis
     late = _too_late(case, held)
     if order is None and not late:
         return _asked_again(case, held), []
+    if not late and _denied(case, held):
+        return _left_waiting(case, held), []
     done, effect = _carried_out(order or Order.SEND, held.id, case.author.address)
     reason = f"held mail {held.id}: {late or f'{done} by {case.author.address}'}"
     told = (_told_late(case, late),) if late else _told_dropped(case, effect)
@@ -137,6 +139,26 @@ def _order(case: Case, held: HeldMail) -> Order | None:
     if not held.why.startswith(collision.COLLIDED):
         return Order.SEND
     return collision.order(strip.own_words(case.mail.visible or case.mail.text))
+
+
+def _denied(case: Case, held: HeldMail) -> bool:
+    """Whether the agent who is asked for their word says that the mail is not theirs."""
+    asked = bool(held.owner) and not held.why.startswith(collision.COLLIDED)
+    return asked and denying.denies(strip.own_words(case.mail.visible or case.mail.text))
+
+
+def _left_waiting(case: Case, held: HeldMail) -> Decision:
+    """Nothing takes effect by a no; the mail waits on, for it may have been a yes."""
+    to = Recipient(address=case.author.address, role="agent", why="said no to a held mail")
+    told = Notify(notice=Notice.TRANSCRIPT, to=(to,), note=f"{denying.SAID_NO}.", ears=TO_NOBODY)
+    reason = f"held mail {held.id}: its agent says no"
+    return Decision(
+        outcome=Outcome.COMMAND,
+        reason=reason,
+        target=held.ticket,
+        effects=(told,),
+        trace=(*case.trace, Step(step="release", verdict="denied", reason=reason)),
+    )
 
 
 def _asked_again(case: Case, held: HeldMail) -> Decision:

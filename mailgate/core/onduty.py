@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mailgate.core import authorise, commands, duty, lists, robots, strip, token
+from mailgate.core import authorise, commands, denying, duty, lists, robots, strip, token
 from mailgate.core.case import Case, Delivery
 from mailgate.core.decision import (
     AskDuty,
@@ -123,7 +123,7 @@ def _weighed(
 
 
 def _confirmed(case: Case, here: DutyList, agent: Agent) -> Decision:
-    """The answer to our question: any words at all let the orders take effect, once."""
+    """The answer to our question: any words but a no let the orders take effect, once."""
     late = "they were carried out already" if here.settled else ""
     if case.delivery.received > here.expires:
         late = late or "the time for it is over"
@@ -131,6 +131,8 @@ def _confirmed(case: Case, here: DutyList, agent: Agent) -> Decision:
         late = late or case.author.stamp_reason
     if late:
         return _told(case, here, agent, late, (f"Nothing was done: {late}",))
+    if denying.denies(_orders_of(case, agent)):
+        return _told(case, here, agent, "denied", (denying.SAID_NO,))
     lost = [w for order in here.asks if (w := _wrong(case, here, order, agent))]
     if lost:
         return _told(case, here, agent, "not possible", (*lost, "", NOTHING_DONE))

@@ -299,7 +299,7 @@ def test_nobody_else_settles_it() -> None:
     assert of_kind(found, Approve) == []
 
 
-@pytest.mark.parametrize("words", ["yes", "drop", "note"])
+@pytest.mark.parametrize("words", ["yes", "send", "note"])
 def test_other_held_mail_is_released_by_any_word(words: str) -> None:
     found = ordered(words, held(why="an agent, proven by a stamp alone"))
     assert found.effects == (Approve(held=5, by=ANA.address),)

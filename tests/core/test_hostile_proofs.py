@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from mailgate.core import token
-from mailgate.core.decision import Facts, Flood, HeldMail, Merge, Notice, Notify, Outcome, Prove
+from mailgate.core.decision import (
+    Approve,
+    Decision,
+    Facts,
+    Flood,
+    HeldMail,
+    Merge,
+    Notice,
+    Notify,
+    Outcome,
+    Prove,
+)
 from mailgate.core.mail import ParsedMail
 from mailgate.core.people import Power, Role, Standing
 from mailgate.core.policy import Policy
@@ -199,3 +210,49 @@ def test_a_link_to_a_file_is_no_proof_of_anything() -> None:
     for purpose in set(token.Purpose) - {token.Purpose.FILE}:
         assert token.in_link(sealed(ANA.address, purpose=purpose, nonce=b"digest")) is None
     assert token.in_link(sealed(ANA.address, purpose=token.Purpose.FILE)) is None
+
+
+def _released(words: str) -> Decision:
+    made = token.Token(
+        purpose=token.Purpose.RELEASE,
+        role=Role.AGENT,
+        key=KEY.id,
+        last_day=NOW.date(),
+        number=5,
+        holder=token.holder_of(ANA.address),
+        nonce=b"nonce.",
+    )
+    challenge = token.message_id(token.seal(made, KEY), POLICY.domain)
+    known = facts(held=HeldMail(**HELD, state="waiting"))
+    given = mail(ANA.address, in_reply_to=(challenge,), text=words, visible=words)
+    return decided(given, known)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "No!",
+        "No, I did not write this.",
+        "Hi,\n\nthat wasn’t me.",
+        "Nein, das war ich nicht",
+        "Non, ce n'est pas moi.",
+        "No he sido yo",
+        "Não fui eu.",
+        "Phishing?",
+        "drop",
+    ],
+)
+def test_an_agent_who_said_no_to_a_challenge_released_the_forged_mail(words: str) -> None:
+    denied = _released(words)
+    assert denied.outcome is Outcome.COMMAND
+    [told] = denied.effects
+    assert isinstance(told, Notify)
+    assert (told.notice, [p.address for p in told.to]) == (Notice.TRANSCRIPT, [ANA.address])
+    assert "seems to say no" in told.note
+
+
+@pytest.mark.parametrize(
+    "words", ["", "Yes", "Yes, no doubt", "Sí, no hay duda", "That was me", "ok"]
+)
+def test_any_other_words_release_it(words: str) -> None:
+    assert [type(effect) for effect in _released(words).effects] == [Approve]

@@ -166,6 +166,13 @@ def test_the_answer_to_the_question_does_it_once() -> None:
     assert done(worked(answer("Yes.", **FORGED), known(ASKED), DUTY)) == []
 
 
+def test_a_no_to_the_question_did_it() -> None:
+    denied = worked(answer("No, that was not me.", to=at(number=4)), known(ASKED), OPEN)
+    assert done(denied) == []
+    assert SettleDuty(duty=4) not in denied.effects
+    assert lines(denied)[0].startswith("Nothing was done: your answer seems to say no.")
+
+
 def nothing_of_it(decision: Decision) -> bool:
     """It is a mail like any other."""
     duty = any(isinstance(e, CarryOut | AskDuty | SettleDuty) for e in decision.effects)
