@@ -59,7 +59,9 @@ def compose(notice: Notice, ctx: NoticeContext, renderer: Renderer, policy: Poli
     own = {to.address: ctx.head(to.address, policy.domain) for to in ctx.recipients}
     ctx = replace(ctx, ticket=_NONE) if notice is Notice.SIDE else ctx  # no template can tell
     parts, page = renamed(ctx.attachments, ctx.html, ctx.token, policy.domain)
-    ctx = replace(ctx, attachments=parts, html=page)
+    # A name may be that of a saved mail: with an address in it, or a token.
+    named = (replace(part, filename=_said(notice, ctx, policy, part.filename)) for part in parts)
+    ctx = replace(ctx, attachments=tuple(named), html=page)
     wanted = ctx.language or ctx.ticket.language
     language = wanted if wanted in renderer.languages() else policy.language
     words = renderer.notice(language, notice.value, variables(notice, ctx, policy))
@@ -142,7 +144,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         "message_html": Markup(said(ctx.html) if shown and len(ctx.html) <= MAX_PAGE else ""),
         "copies": _copies(ctx, policy) if notice in HUMAN - {Notice.SIDE} else (),
         "attachments": _file_names(ctx) if shown else (),
-        "missing": tuple(header_text(name) for name in ctx.around.missing) if shown else (),
+        "missing": tuple(header_text(said(name)) for name in ctx.around.missing) if shown else (),
     }
 
 

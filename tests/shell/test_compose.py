@@ -8,10 +8,12 @@ import pytest
 
 from mailgate.compose import MAX_REFERENCES, compose, variables
 from mailgate.core.decision import HUMAN, REPLIES, TO_AGENTS, Notice, Recipient
-from mailgate.core.people import Author, Mailbox
+from mailgate.core.people import Author, Mailbox, Role
 from mailgate.core.policy import Policy
 from mailgate.render import SAMPLES
+from mailgate.surroundings import Surroundings
 from mailgate.wire import Part
+from tests.core.samples import KEY, reply_to
 from tests.shell.notice_rig import (
     ANA,
     BOB,
@@ -191,6 +193,19 @@ def test_everyone_sees_who_got_it_but_agents_stay_private() -> None:
     line = "This message went to: bob@example.net, carol@example.com, dave@example.com\n"
     assert line in content(message, "plain")
     assert line.strip() in content(message, "html")
+
+
+def test_the_name_of_a_file_told_customers_the_agents_address_and_a_token() -> None:
+    secret = reply_to(ANA.address, role=Role.AGENT)
+    name = f"{ANA.address} {secret}.pdf"
+    file = Part(filename=name, content_type="application/pdf", data=b"x")
+    around = Surroundings(missing=(f"big {name}",))
+    context = replace(FROM_ANA, attachments=(file,), around=around, keys=(KEY,))
+    raw = wire(compose(Notice.ANSWER, context, RENDERER, POLICY)).decode()
+    assert ".pdf" in raw
+    assert "big " in raw
+    assert ANA.address not in raw
+    assert secret.partition("@")[0].partition("+")[2] not in raw
 
 
 def test_no_such_line_when_it_went_to_one_person() -> None:
