@@ -48,7 +48,8 @@ def read(case: Case, ticket: TicketView) -> Said:
         # Its agent knows by now that the ticket has moved on: what it ordered is not done either.
         return _plain(case, own, inward=True)
     script = _script(own, agent)
-    rest = sign_off.without(script.rest, agent, ticket.queue, case.policy)
+    signs_off = sign_off.below_commands if script.lines else sign_off.without
+    rest = signs_off(script.rest, agent, ticket.queue, case.policy)
     signed, script = rest != script.rest, replace(script, rest=rest)
     plan = commanding.plan(_asked(case, ticket, script, agent))
     noted = case.inward or script.has("note")

@@ -15,6 +15,7 @@ from mailgate.core.policy import Policy
 
 _MOST = 7  # lines with words, the name among them
 _LONG, _WORDY = 70, 7  # characters and words of a line that may be one of a signature
+_GREETING = "regards"
 _SENTENCE = 5  # words, most of them small ones
 _DRESS = " \t\xa0,.!*_-–—|"
 _CONTACT = re.compile(r"@|\bwww\.|\bhttps?:|(?:[0-9][ ()/.-]{0,3}){6}", re.IGNORECASE)
@@ -45,6 +46,21 @@ def without(words: str, agent: Agent, queue: str, policy: Policy) -> str:
         if all(_signs(lines[i], greeted) for i in strange):
             return "\n".join(lines[:at]).rstrip()
     return words
+
+
+def below_commands(words: str, agent: Agent, queue: str, policy: Policy) -> str:
+    """The same of words below commands: "" where they are but a greeting and a signature.
+
+    There a signature may begin at once; without a greeting it has to tell how to reach somebody.
+    """
+    left = without(words, agent, queue, policy)
+    first, *more = words.strip().split("\n")
+    if _bare(first) == _bare(agent.name) and any(map(_CONTACT.search, more)):
+        left = without(f"{_GREETING}\n{words.strip()}", agent, queue, policy)
+    said = [line for line in left.split("\n") if line.strip(_DRESS)]
+    if all(map(_greets, said)):
+        return ""
+    return left.removeprefix(f"{_GREETING}\n")
 
 
 def _bare(line: str) -> str:

@@ -212,6 +212,15 @@ def test_a_command_with_a_signature_and_a_logo_reaches_nobody_C5() -> None:
     assert (found.outcome, kinds(found)) == (Outcome.REPLY, ["agent"])
 
 
+def test_below_a_command_the_greeting_of_a_whole_signature_went_to_the_customer_C5() -> None:
+    signature = "Kind regards,\nAna\nSenior Lamp Engineer\n+34 600 111 222"
+    found = decided(by_ana(f"#take\n\n{signature}"), facts())
+    assert (found.outcome, kinds(found)) == (Outcome.COMMAND, [])
+    assert fields(found) == {"assignee": ANA.address}
+    said = decided(by_ana(f"#take\n\nYes.\n\n{signature}"), facts())
+    assert (said.outcome, kinds(said)) == (Outcome.REPLY, ["agent"])
+
+
 def test_closing_tells_the_customer_once_and_the_agent_what_was_done() -> None:
     found = decided(by_ana("#close"), facts())
     assert told(found) == {

@@ -6,7 +6,7 @@ import pytest
 
 from mailgate.core.people import Agent, Mailbox
 from mailgate.core.policy import Policy
-from mailgate.core.sign_off import without
+from mailgate.core.sign_off import below_commands, without
 
 ANA = Agent(address="ana@example.org", name="Ana Torres", signature="Ana T.\nThe lamp people")
 DESK = Policy(
@@ -106,3 +106,32 @@ def test_a_title_below_a_gap_is_still_a_signature(below: str) -> None:
 def test_a_name_far_above_the_end_is_no_signature() -> None:
     words = "Yes.\n\nKind regards,\nAna Torres\n" + "one more line\n" * 7
     assert left(words) == words
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "Kind regards,\nAna Torres\nSenior Lamp Engineer\n+34 600 111 222",
+        "Mit freundlichen Grüßen / Kind regards\n\nAna Torres\n\nSupport",
+        "Ana Torres\nSenior Lamp Engineer\n+34 600 111 222",
+        "\n**Ana Torres**\nana@example.org",
+        "",
+    ],
+)
+def test_the_greeting_of_a_signature_below_commands_was_an_answer(signature: str) -> None:
+    assert below_commands(signature, ANA, "support", DESK) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("Yes.\n\nThanks\nAna Torres", "Yes.\n\nThanks"),
+        ("Ana Torres\nwill be there tomorrow", "Ana Torres\nwill be there tomorrow"),
+        (
+            "Ana Torres\nis back on Monday. Her number:\n+34 600 111 222",
+            "Ana Torres\nis back on Monday. Her number:\n+34 600 111 222",
+        ),
+    ],
+)
+def test_words_below_commands_stay(words: str, kept: str) -> None:
+    assert below_commands(words, ANA, "support", DESK) == kept
