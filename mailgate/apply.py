@@ -36,6 +36,7 @@ from mailgate.core.decision import (
     Wished,
 )
 from mailgate.core.mail import DeliveryReport, ParsedMail
+from mailgate.core.notice import Unsent
 from mailgate.core.people import Author
 from mailgate.core.ticket import MessageKind, TicketView
 from mailgate.core.token import hidden
@@ -72,8 +73,7 @@ class _Run:
     seen: TicketView | None = None  # the ticket as last read, None after a change
     held: int | None = None  # the row of the mail that was held
     owner: str = ""  # who alone may release it by mail
-    report: DeliveryReport | None = None  # of a mail that did not arrive
-    paused: bool = False  # and its address is paused since
+    unsent: Unsent | None = None  # a mail that did not arrive, as a report tells
     inverse: list[reshaping.Inverse] = field(default_factory=list)  # how to take it all back
     told: Cause | None = None  # whose words notices carry, where they are not the mail's
     placed: bool = False  # the mail that was held has become what it is now
@@ -274,8 +274,10 @@ class _Run:
     def _bounce(self, effect: RecordBounce) -> None:
         crash.point("dsn.match")
         news = bounced.record(self.tx, effect, self.cause, self.number or None)
-        self.report = next(iter(failures(effect.reports)), None)
-        self.paused = any(event.kind == "paused" for event in news)
+        paused = any(event.kind == "paused" for event in news)
+        for report in failures(effect.reports)[:1]:
+            note = "paused" if paused else "counted"
+            self.unsent = Unsent(address=report.recipient, said=_said(report), note=note)
         self.events += news
 
     def _hold(self, effect: Hold) -> None:
@@ -366,12 +368,10 @@ class _Run:
             held=effect.held or self.held,
             duty=effect.duty or self.asked,
             owner=self.owner,
-            bounced=self.report.recipient if self.report else "",
-            diagnostic=_said(self.report) if self.report else "",
             said=tuple(self.said),
         )
         if effect.notice is Notice.AGENT_BOUNCE:
-            effect = replace(effect, note="paused" if self.paused else "counted")
+            effect = replace(effect, unsent=effect.unsent or self.unsent)
         cause = self._of(effect.of) if effect.of else self.told or self.cause
         Notices(tx=self.tx, cause=cause, desk=self.desk).notify(effect, on)
 

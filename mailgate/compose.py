@@ -122,7 +122,7 @@ def variables(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, o
         "assignee": _person(assignee, policy, whole=notice in TO_AGENTS),
         "author": _author_name(notice, ctx, policy),
         "author_address": _author_address(notice, ctx, policy),
-        "note": ctx.note if notice in TO_AGENTS else "",
+        "note": _note(ctx) if notice in TO_AGENTS else "",
     }
     # No words of a sender who is nobody we know go back to the address they gave: else anyone
     # could have us mail anything to anyone.
@@ -182,8 +182,21 @@ def _own_words(notice: Notice, ctx: NoticeContext, policy: Policy) -> dict[str, 
         "public_url": policy.public_url if told else "",
         "left_behind": _left_behind(ctx) if told and notice in _WITH_MESSAGE else (),
         "actions": _actions(ctx, policy) if told and notice not in _UNPROVEN else {},
-        "bounced_address": header_text(ctx.bounced) if told else "",
-        "diagnostic": header_text(token.scrubbed(ctx.diagnostic, ctx.keys), 500) if told else "",
+        **_unsent(ctx, told=told),
+    }
+
+
+def _note(ctx: NoticeContext) -> str:
+    return ctx.unsent.note if ctx.unsent else ctx.note
+
+
+def _unsent(ctx: NoticeContext, *, told: bool) -> dict[str, str]:
+    if ctx.unsent is None or not told:
+        return {"bounced_address": "", "diagnostic": ""}
+    said = token.scrubbed(ctx.unsent.said, ctx.keys)
+    return {
+        "bounced_address": header_text(ctx.unsent.address),
+        "diagnostic": header_text(said, 500),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mailgate.core.decision import TO_CUSTOMER, Ears, Recipient
+from mailgate.core.notice import Unsent
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.ticket import TicketView
 from mailgate.core.token import Key
@@ -49,8 +50,7 @@ class NoticeContext:
     keys: tuple[Key, ...] = field(default=(), repr=False)  # tokens made with them are blotted out
     release: str = ""  # the address that releases the held mail this notice is about
     valid_hours: int = 0  # how long that address works
-    bounced: str = ""  # the address that a mail did not reach
-    diagnostic: str = ""  # what the server there said
+    unsent: Unsent | None = None  # the mail that it tells of
     around: Surroundings = field(default_factory=Surroundings)
     wished: bool = False  # a customer's reply asked for it
     apart: bool = False  # a message of another ticket has become this one

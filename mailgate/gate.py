@@ -13,6 +13,7 @@ from functools import cached_property
 from mailgate import alarm, storm
 from mailgate.caps import MOST_CC_UNPROVEN, Caps
 from mailgate.core.decision import Notice, Notify, Recipient
+from mailgate.core.notice import BOUNCED
 from mailgate.core.policy import folded
 from mailgate.totals import Totals
 from store.counting import ToAgent
@@ -68,7 +69,7 @@ class _Door:
     def why_not(self, person: Recipient) -> str:
         """Why this person must not get it; "" when they may."""
         if folded(person.address) in self._bounced:
-            return f"bounced: {self._bounced[folded(person.address)]}"
+            return f"{BOUNCED}{self._bounced[folded(person.address)]}"
         if self.notify.notice is Notice.ANSWER:
             return ""
         if self.notify.notice is Notice.ALERT:

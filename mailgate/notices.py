@@ -14,6 +14,7 @@ from mailgate.compose import (
     honest_name,
 )
 from mailgate.context import NoticeContext, OwnHead
+from mailgate.core import unsent
 from mailgate.core.decision import HUMAN, Notice, Notify, Recipient
 from mailgate.core.people import Author, Mailbox
 from mailgate.core.policy import Policy, folded
@@ -57,8 +58,6 @@ class Occasion:
     held: int | None = None  # the mail that was held
     duty: int | None = None  # the duty list that it is about
     owner: str = ""  # who alone may release it by mail
-    bounced: str = ""  # the address that a mail did not reach
-    diagnostic: str = ""
     said: tuple[str, ...] = ()  # lines that a transcript ends with
 
 
@@ -93,6 +92,9 @@ class Notices:
                 self._queue(effect, to, on)
         for alert in passed.also:
             self._alert(alert, on)
+        agent = cause.agent or (cause.author.agent if cause.author else None)
+        for told in unsent.withheld(effect, passed.stopped, agent, self._words(effect, on)):
+            self.notify(told, on)
 
     def _alert(self, effect: Notify, on: Occasion) -> None:
         """What the gate has to say is no part of the ticket: who reads it may not work there."""
@@ -170,8 +172,7 @@ class Notices:
             keys=self.tx.keys.all(),
             release=release,
             valid_hours=hours,
-            bounced=on.bounced,
-            diagnostic=on.diagnostic,
+            unsent=effect.unsent,
             wished=effect.wished,
             due=effect.due,
             apart=effect.of is not None,

@@ -1,4 +1,4 @@
-"""Due clocks -> effects -> apply: resolved tickets close, snoozed ones open, overdue ones are told.
+"""Due clocks -> effects -> apply: tickets close or open, agents hear what is due or did not leave.
 
 And once on each working day every agent's morning digest and duty list (`mailgate.mornings`).
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from mailgate import journal
+from mailgate import journal, unsent
 from mailgate.apply import AUTOCLOSE, SNOOZE, Cause, Desk, apply
 from mailgate.core import audience, mornings
 from mailgate.core.audience import Happening
@@ -19,7 +19,7 @@ from mailgate.core.decision import Effect, SetField
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import TicketView
 from mailgate.mornings import send, send_duty
-from store.clocks import Due
+from store.clocks import UNSENT, Due
 from store.database import Database, Tx, Unavailable
 from store.ticket_rows import Event
 
@@ -85,15 +85,23 @@ class Timers:
         now = self._clock()
         with self._database.transaction() as tx:
             tx.clocks.stop(due.ticket, due.kind)
-            ticket = tx.tickets.views([due.ticket], lock=True).get(due.ticket)
-            if ticket and due.kind == DUE:
-                effects = _overdue(tx, ticket, self._desk.policy, now)
-            else:
-                effects = _meaning(due.kind, ticket, self._desk.policy) if ticket else ()
+            number = due.ticket
+            if due.kind.startswith(UNSENT):  # the others stop where a ticket is merged
+                number = tx.tickets.survivor_of([number]).get(number, number)
+            ticket = tx.tickets.views([number], lock=True).get(number)
+            effects = self._effects(tx, due.kind, ticket, now) if ticket else ()
             if not effects:
                 return
-            apply(tx, effects, Cause(now=now, actor=ACTOR), self._desk, due.ticket)
+            apply(tx, effects, Cause(now=now, actor=ACTOR), self._desk, number)
         self._rung()
+
+    def _effects(self, tx: Tx, kind: str, ticket: TicketView, now: datetime) -> tuple[Effect, ...]:
+        policy = self._desk.policy
+        if kind == DUE:
+            return _overdue(tx, ticket, policy, now)
+        if kind.startswith(UNSENT):
+            return unsent.tell(tx, kind, ticket, policy)
+        return _meaning(kind, ticket, policy)
 
 
 def _meaning(kind: str, ticket: TicketView, policy: Policy) -> tuple[Effect, ...]:

@@ -20,6 +20,9 @@ class Due:
     kind: str
 
 
+UNSENT = "unsent "  # so begins the kind of a clock that tells of a copy, whatever its ticket does
+
+
 class Clocks:
     """Rows of `clocks`, inside one transaction; one clock per ticket and kind."""
 

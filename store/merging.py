@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, literal, select, update
 
 from mailgate.core.people import Role
 from mailgate.core.policy import folded
+from store.clocks import UNSENT
 from store.dialects import on, spelled
 from store.schema import (
     clocks,
@@ -181,7 +182,8 @@ def _move_marks(conn: Connection, number: int, into: int) -> None:
 
 
 def _stop(conn: Connection, number: int, into: int, now: datetime, closed: str) -> None:
-    conn.execute(update(clocks).where(clocks.c.ticket == number).values(due=None))
+    running = update(clocks).where(clocks.c.ticket == number, ~clocks.c.kind.startswith(UNSENT))
+    conn.execute(running.values(due=None))
     end = {"merged_into": into, "status": closed, "closed": now, "updated": now}
     conn.execute(update(tickets).where(tickets.c.number == number).values(end))
     conn.execute(update(tickets).where(tickets.c.number == into).values(updated=now))

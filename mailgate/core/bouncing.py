@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mailgate.core import asides, audience, bounces
+from mailgate.core import asides, audience, bounces, unsent
 from mailgate.core.audience import Happening
 from mailgate.core.bounces import Match
 from mailgate.core.case import Case
 from mailgate.core.decision import (
     TO_AGENTS,
-    TO_CUSTOMER,
-    TO_NOBODY,
     AppendMessage,
     Decision,
-    Ears,
-    Notice,
     Notify,
     Outcome,
     RecordBounce,
     Step,
-    Whom,
 )
 from mailgate.core.people import Role
 from mailgate.core.policy import folded
@@ -99,10 +94,6 @@ def _match(case: Case) -> Match:
     return replace(found, ticket=number)
 
 
-# A bounce of what tells of bounces is told to nobody: that would go round for ever.
-_NEVER_TOLD = frozenset({Notice.AGENT_BOUNCE.value, Notice.ALERT.value})
-
-
 def _notice(case: Case) -> str:
     """What it was that came back."""
     if case.facts.copy is not None:
@@ -114,21 +105,11 @@ def _notice(case: Case) -> str:
 def _told(case: Case, found: Match) -> tuple[Notify, ...]:
     """Agents hear of what did not arrive; delays and successes are only noted."""
     ticket = case.facts.tickets.get(found.ticket or 0)
-    if _notice(case) in _NEVER_TOLD:
+    if _notice(case) in unsent.NEVER_TOLD:
         return ()
     if ticket is None or not case.delivery.live or not bounces.failures(found.reports):
         return ()
     # Whose own notice came back is not written to about it.
     told = audience.tell(Happening.BOUNCED, ticket, case.policy, author=found.address)
-    return tuple(replace(notify, ears=_ears(case, found)) for notify in told)
-
-
-def _ears(case: Case, found: Match) -> Ears:
-    """Whom an answer to the notice reaches: an address that takes no mail is answered by nobody."""
-    match _notice(case):
-        case Notice.SIDE:
-            return Ears(whom=Whom.NOBODY, third=found.address)
-        case Notice.AGENT_SIDE:
-            return TO_NOBODY
-        case _:
-            return TO_CUSTOMER
+    ears = unsent.ears(_notice(case), found.address)
+    return tuple(replace(notify, ears=ears) for notify in told)

@@ -102,6 +102,18 @@ def aside_to(third: str) -> Ears:
     return Ears(whom=Whom.THIRD, third=third) if third else TO_NOBODY
 
 
+BOUNCED = "bounced: "  # so begins why nothing goes to an address that took no mail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsent:
+    """A mail of ours that somebody did not get, as agents are told of it."""
+
+    address: str
+    said: str  # why, in the words of who refused it
+    note: str  # what follows from that: paused | counted | refused | withheld
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """Put a notice for these recipients through the gate into the outbox."""
@@ -125,4 +137,5 @@ class Notify:
     more: tuple[int, int] = (0, 0)  # how many it does not show: in quarantine, held
     asks: bool = False  # it asks whether orders are genuine
     ears: Ears = TO_CUSTOMER  # whom an agent's answer to it reaches
+    unsent: Unsent | None = None  # the mail that it tells of
     subject: str | None = None  # said aside: under which subject; "" one that says nothing

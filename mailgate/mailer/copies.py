@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mailgate import bounced, crash, journal
+from mailgate import bounced, crash, journal, unsent
 from mailgate.core.decision import Attempt, CopyState, Fate
 from mailgate.core.token import hidden
 from mailgate.mailer.route import News
@@ -100,6 +100,9 @@ def _record(tx: Tx, copy: Queued, attempt: Attempt, fate: Fate) -> None:
     _tell(tx, copy, attempt, fate.state)
     if fate.state is CopyState.FAILED:
         tx.tickets.record_many(bounced.refused(tx, copy, attempt))
+        # An automatic mail that is given up for doubt may have arrived.
+        if not attempt.uncertain:
+            unsent.remember(tx, copy, attempt.at)
 
 
 def _tell(tx: Tx, copy: Queued, attempt: Attempt, state: CopyState) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from mailgate.compose import compose
 from mailgate.core.decision import Notice, Recipient, aside_to
+from mailgate.core.notice import Unsent
 from tests.shell.notice_rig import (
     BOB,
     CAROL,
@@ -94,6 +95,7 @@ def test_agents_read_who_was_told_aside_and_whom_they_answer() -> None:
     assert "wrote aside to sam@supplier.example. The customer does not see it:" in text
 
 
+UNSENT = Unsent(address="sam@supplier.example", said="", note="")
 LAST = {Notice.AGENT_HELD: "third", Notice.AGENT_BOUNCE: "nobody", Notice.TRANSCRIPT: "nobody"}
 
 
@@ -102,7 +104,7 @@ def test_what_is_about_words_aside_says_so_and_whom_its_answer_reaches(
     language: str, notice: Notice
 ) -> None:
     ears = aside_to("sam@supplier.example" if LAST[notice] == "third" else "")
-    ctx = replace(CONTEXT, language=language, bounced="sam@supplier.example", message="")
+    ctx = replace(CONTEXT, language=language, unsent=UNSENT, message="")
     mail = read(compose(notice, replace(ctx, ears=ears, subject=""), RENDERER, POLICY))
     words = tomllib.loads((TEMPLATES / language / "words.toml").read_text("utf-8"))["ears"]
     line = words[LAST[notice]].replace("{}", "sam@supplier.example")

@@ -22,6 +22,7 @@ from mailgate.compose import (
 )
 from mailgate.context import NoticeContext
 from mailgate.core.decision import HUMAN, Notice, Recipient, aside_to
+from mailgate.core.notice import Unsent
 from mailgate.core.people import Author
 from mailgate.core.policy import Policy
 from mailgate.core.ticket import LifeCycle
@@ -136,9 +137,11 @@ OCCASIONS: dict[Notice, dict[str, Any]] = {
     Notice.RATED: {"ticket": replace(CONTEXT.ticket, status="closed", rating=4), "proven": True},
     Notice.MUTED: {"proven": True},
     Notice.AGENT_BOUNCE: {
-        "bounced": "carol@example.com",
-        "diagnostic": "550 5.1.1 <carol@example.com>: user unknown",
-        "note": "paused",
+        "unsent": Unsent(
+            address="carol@example.com",
+            said="550 5.1.1 <carol@example.com>: user unknown",
+            note="paused",
+        ),
     },
     Notice.TRANSCRIPT: {
         "recipients": (Recipient(address=ANA.address, role="agent", why="wrote the commands"),),
