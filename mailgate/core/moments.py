@@ -20,8 +20,8 @@ _PART = re.compile(r"([0-9]{1,4})[.,]([0-9]{1,2})\s?h(?:ours?)?")
 def minutes(written: str) -> int | None:
     """A duration in minutes, below zero after a minus sign; None when it is none."""
     low = written.strip().lower()
-    sign = -1 if low[:1] in ("-", "−") else 1
-    found = _minutes(low.lstrip("-−+ "))
+    sign = -1 if low[:1] in ("-", "−", "–", "—") else 1
+    found = _minutes(low.lstrip("-−–—+ "))
     return sign * found if found and found <= MOST_MINUTES else None
 
 

@@ -16,6 +16,9 @@ _ADDRESS = re.compile(
     r"[^\s<>@,;:\"()\[\]\\]{1,64}@([a-z0-9](?:[a-z0-9-]{0,62}\.)+[a-z0-9-]{2,63})", re.I
 )
 _KEY = re.compile(r"[^\W_][\w-]{0,49}")
+# An address, or a word; none where it is the name before an address in angle brackets.
+_PIECE = re.compile(r"<[^<>]{0,400}>|[^,;\s<>]{1,400}(?![^,;\s<>]|\s{0,9}<)")
+_MINUS = ("-", "−", "–", "—")  # phones make the longer ones of the first
 _TICKET = re.compile(r"#?([0-9]{1,12})")
 
 
@@ -96,7 +99,9 @@ def addresses(
 
     `instead` says what agents have instead.
     """
-    bare = re.findall(r"<([^<>]*)>", written) or re.split(r"[,;\s]+", written)
+    bare = [piece.strip("<>\"'()") for piece in _PIECE.findall(written) if "@" in piece]
+    if "<" not in written:
+        bare = re.split(r"[,;\s]+", written)
     found: dict[str, Address] = {}
     for one in filter(None, (text.strip().removeprefix("mailto:") for text in bare)):
         if not _ADDRESS.fullmatch(one):
@@ -113,9 +118,9 @@ def addresses(
 
 def tags(written: str, longest: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tags to put on and, after a minus sign, to take off. Raises Wrong."""
-    words = [word.strip() for word in re.split(r"[,;]+|\s+(?=-)", written) if word.strip()]
-    off = tuple(dict.fromkeys(w[1:].strip() for w in words if w.startswith(("-", "−"))))
-    on = tuple(dict.fromkeys(w for w in words if not w.startswith(("-", "−"))))
+    words = [word.strip() for word in re.split(r"[,;]+|\s+(?=[-−–—])", written) if word.strip()]
+    off = tuple(dict.fromkeys(w[1:].strip() for w in words if w.startswith(_MINUS)))
+    on = tuple(dict.fromkeys(w for w in words if not w.startswith(_MINUS)))
     if not (on or off) or "" in off:
         raise Wrong("there is no tag in it")
     if long := [tag for tag in (*on, *off) if len(tag) > longest]:

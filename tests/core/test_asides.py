@@ -62,7 +62,9 @@ from tests.core.side_talk import (
 def test_words_go_to_third_parties_and_to_nobody_of_the_ticket() -> None:
     found = asked(f"#side {KIM}, Sam <{SAM}>\n\nHello.\n\n> quoted", facts())
     assert found.outcome is Outcome.NOTE
-    # With brackets the names between them are no addresses.
+    assert told(found) == {KIM: "side", SAM: "side", ANA.address: "transcript"}
+    found = asked(f"#side {KIM} <{SAM}>\n\nHello.", facts())
+    # Right before a bracket stands a name, whatever it looks like.
     assert told(found) == {SAM: "side", ANA.address: "transcript"}
     found = asked(f"#side {KIM}, {SAM}\n\nHello.", facts())
     assert told(found) == {KIM: "side", SAM: "side", ANA.address: "transcript"}

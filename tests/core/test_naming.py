@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mailgate.core.moments import minutes
 from mailgate.core.naming import Whom, Wrong, addresses, custom_key, tags, ticket_number, whom
 from mailgate.core.parse import parse
 from mailgate.core.people import Agent
@@ -139,3 +140,24 @@ def test_whoever_is_named_is_known_when_they_write() -> None:
     wrote = parse(b"From: Carl@Customer.test\r\n\r\nHello.\r\n").sender
     assert wrote is not None
     assert carl.addr == wrote.addr
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "carl@customer.test, Dora <dora@customer.test>",
+        "carl@customer.test<mailto:carl@customer.test>, dora@customer.test",
+        "Carl <carl@customer.test>; dora@customer.test",
+        '"Carl, the boss" <carl@customer.test> dora@customer.test',
+    ],
+)
+def test_an_address_beside_one_in_angle_brackets_was_left_out(written: str) -> None:
+    found = [one.addr for one in addresses(written, POLICY)]
+    assert found == ["carl@customer.test", "dora@customer.test"]
+
+
+@pytest.mark.parametrize("minus", "-−–—")
+def test_a_minus_that_a_phone_made_longer_put_a_tag_on(minus: str) -> None:
+    assert tags(f"printer, {minus}urgent", 40) == (("printer",), ("urgent",))
+    assert tags(f"printer {minus}urgent", 40) == (("printer",), ("urgent",))
+    assert minutes(f"{minus}5m") == -5
