@@ -251,7 +251,8 @@ class Notices:
 
     def _author(self, effect: Notify) -> Author | None:
         """Whose words a notice carries: an approved answer is its agent's, whoever sent it."""
-        if effect.notice in OURS or effect.notice is Notice.COLLISION:
+        handed_back = effect.notice is Notice.AGENT_BOUNCE and self.cause.by_agent
+        if effect.notice in OURS or effect.notice is Notice.COLLISION or handed_back:
             return None
         author, agent = self.cause.author, self.cause.agent
         if effect.notice is Notice.ANSWER and author and agent and not author.agent:

@@ -101,6 +101,7 @@ MAILBOXES: Mapping[str, str] = {
         1004 Carmen via Support: I forgot: there is a
         1001 Support: #merge 1001: #1004 lives on
         1002 Luis via Support: status?
+        1003 Support: A mail on ticket #1003
         1003 Support: Nothing was done and nothing
         1003 Support: #status resolved: status is resolved,
         none Support: Your open tickets #1001 Printer
