@@ -130,7 +130,15 @@ def reply(number: int = NUMBER, text: str = TEXT, agent: str = AS) -> None:
     with house() as home:
         author = chosen(home, agent, needed=True)
         number = _say(home, number, text, author, public=True)
+        with home.database.reading() as tx:
+            ticket = living(tx, number)
+            dead = tx.undeliverable.paused([ticket.requester, *ticket.cc])
     _done(number, "answered; `mailgate outbox list` shows how the mail fares")
+    for address, why in dead.items():
+        lifted = f"`mailgate outbox unpause {address}` lets it pass again"
+        typer.echo(
+            printable(f"not sent to {address}, as mail came back: {why}; {lifted}"), err=True
+        )
 
 
 @app.command()

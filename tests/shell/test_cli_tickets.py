@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from store.database import Database
 from tests.shell.cli_rig import Cli, letter
 
 HEAD = [
@@ -147,6 +149,20 @@ def test_an_answer_that_reaches_nobody_is_refused(cli: Cli, tmp_path: Path, stat
     assert done.err.startswith("#1001 has nobody to answer")
     assert "`mailgate ticket note 1001`" in done.err
     assert (cli.ok("ticket", "show", "1001", "--json").out, sent(cli)) == before
+
+
+def test_an_answer_to_a_paused_address_was_said_to_be_on_its_way(cli: Cli, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with closing(Database("sqlite", tmp_path / "data")) as database, database.transaction() as tx:
+        tx.undeliverable.failed("luis@example.com", hard=True, reason="550 gone", now=now)
+    done = cli("ticket", "reply", "1001", "-m", "Done.", "--as", "ana@example.org")
+    assert done.status == 0
+    assert done.err == (
+        "not sent to luis@example.com, as mail came back: 550 gone; "
+        "`mailgate outbox unpause luis@example.com` lets it pass again\n"
+    )
+    assert ("answer", "luis@example.com") not in sent(cli)
+    assert ("answer", "carmen@example.com") in sent(cli)
 
 
 def test_a_note_leaves_for_no_customer(cli: Cli) -> None:
